@@ -1,0 +1,40 @@
+"""`python -m benchmarks [--json FILE] [--quick] [NAME…]`: measure, print one table, write JSON.
+
+The exit code is 1 when a figure missed its bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from .harness import Row, print_table, write_json
+
+# In the order of the table; a name is a module of this folder.
+SUBJECTS = ("warm_cell", "cold_cell", "streaming", "imports")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which of {', '.join(SUBJECTS)}; all by default"
+    )
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
+    parser.add_argument("--quick", action="store_true", help="few measurements: does it run at all?")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(SUBJECTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; valid: {', '.join(SUBJECTS)}")
+    rows: list[Row] = []
+    for name in arguments.names or SUBJECTS:
+        print(f"==> {name}", file=sys.stderr, flush=True)
+        rows += import_module(f".{name}", __package__).measure(arguments.quick)
+    print_table(rows)
+    write_json(arguments.json, rows)
+    print(f"\nwritten to {arguments.json.absolute()}")
+    return 0 if all(row.passed for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

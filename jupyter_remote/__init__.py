@@ -1,0 +1,60 @@
+"""Run notebook cells on remote hosts.
+
+The whole public API is what `__all__` names; everything is imported on first use, so that
+`import jupyter_remote` costs next to nothing. Start reading at `remote.py`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from . import errors, hosts
+    from .agent.version import VERSION as __version__
+    from .remote import Remote, connect
+    from .run import Run
+
+__all__ = [
+    "Remote",
+    "Run",
+    "__version__",
+    "connect",
+    "errors",
+    "hosts",
+    "load_ipython_extension",
+]
+
+# Name -> (module, attribute of it); an empty attribute means the module itself.
+_LAZY = {
+    "Remote": (".remote", "Remote"),
+    "Run": (".run", "Run"),
+    "__version__": (".agent.version", "VERSION"),
+    "connect": (".remote", "connect"),
+    "errors": (".errors", ""),
+    "hosts": (".hosts", ""),
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module_name, attribute = _LAZY[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    module = import_module(module_name, __name__)
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register `%%remote` and `%remote` (IPython calls this for `%load_ext jupyter_remote`)."""
+    from .magics import RemoteMagics
+
+    shell.register_magics(RemoteMagics)

@@ -1,0 +1,313 @@
+"""Putting a staged change set in place, under the mirror's lock.
+
+The one rule: what is on the host and is not what the index says we put there is never overwritten and
+never deleted. It is moved aside whole, and reported. Staging, locking and the index belong to tree.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+
+from .entry import DIR, FILE, LINK, STATE_FOLDER, Entry, encode_path, new_digest
+from .mirror_index import RealFolders, Record, is_as_recorded, look, record_of
+from .namedtuples import NamedTuple
+from .pack import CHMOD, DELETE, PUT
+
+TYPE_CHECKING = False  # as in typing
+if TYPE_CHECKING:
+    from .mirror_index import Journal, Records
+
+_OPEN = 0o700
+
+
+class Staged(NamedTuple):
+    """A change whose content (a file's or a link's) lies ready at ``source``."""
+
+    op: str
+    path: str
+    entry: Entry | None
+    source: bytes | None
+
+
+def journal_of(changes: list[Staged], records: Records, owner: str) -> Journal:
+    """What the index will say of every path once the changes are in place."""
+    journal: Journal = {}
+    for change in changes:
+        known = records.get(change.path)
+        if change.op == DELETE:
+            journal[change.path] = None
+        elif change.source is not None and change.entry is not None:
+            journal[change.path] = record_of(change.entry, owner, os.lstat(change.source))
+        elif change.op == CHMOD and change.entry is not None and known is not None:
+            journal[change.path] = known._replace(entry=change.entry, mode=change.entry.mode)
+        elif change.entry is not None:
+            journal[change.path] = Record(change.entry, owner, 0, 0, change.entry.mode)
+    return journal
+
+
+def settle(journal: Journal, records: Records, root: bytes) -> Records:
+    """The records after a commit that broke off: each journalled path is what it turns out to be."""
+    records = dict(records)
+    for path, record in journal.items():
+        place = os.path.join(root, encode_path(path))
+        status = look(place)
+        if record is None:
+            if status is None:
+                records.pop(path, None)
+        elif status is not None and is_as_recorded(record, place, status):
+            records[path] = record
+    return records
+
+
+class Commit:
+    """One change set on its way into place; ``records``, ``kept``, ``written``, ``deleted`` tell the outcome.
+
+    Args:
+        root: the workspace on the host.
+        records: the index; a copy is worked on.
+        owner: id of the local workspace that the changes come from.
+    """
+
+    def __init__(self, root: bytes, records: Records, owner: str) -> None:
+        self.records = dict(records)
+        self.kept: list[tuple[str, str]] = []
+        self.written = 0
+        self.deleted = 0
+        self._root = root
+        self._owner = owner
+        self._checked: set[str] = set()
+        self._modes: dict[str, int] = {}
+        self._kept_folder = ""
+
+    def run(self, changes: list[Staged]) -> None:
+        """Does it all, in an order in which every step finds what it needs.
+
+        Raises:
+            OSError: a step failed; the steps before it stand, and every file is whole.
+        """
+        folders = [c for c in changes if c.op == PUT and c.entry is not None and c.entry.kind == DIR]
+        try:
+            real = RealFolders(self._root)
+            for change in sorted((c for c in changes if c.op == DELETE), key=_path, reverse=True):
+                self._delete(change.path, real.lead_to(change.path))
+            for change in sorted(folders, key=_path):
+                self._put_folder(change)
+            for change in changes:
+                if change.source is not None:
+                    self._put(change, change.source)
+            real = RealFolders(self._root)
+            for change in changes:
+                if change.op == CHMOD and real.lead_to(change.path):
+                    self._chmod(change)
+        finally:
+            self._restore_modes()
+        for change in folders:
+            self._record(change)
+
+    # --- the four kinds of steps ---
+
+    def _delete(self, path: str, is_there: bool) -> None:
+        record = self.records.get(path)
+        if record is None or record.owner != self._owner:
+            return
+        place = self._place(path)
+        status = look(place) if is_there else None
+        if status is None:
+            del self.records[path]
+        elif self._is_ours(path, place, status):
+            self._open_up(_parent(path))
+            del self.records[path]
+            if stat.S_ISDIR(status.st_mode):
+                try:
+                    os.rmdir(place)
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise
+                    # Files of others are in it: it is their folder from now on.
+                    return
+            else:
+                os.unlink(place)
+            self.deleted += 1
+
+    def _put_folder(self, change: Staged) -> None:
+        assert change.entry is not None
+        self._make_parents(change.path)
+        self._checked.discard(change.path)
+        if self._make_folder(change.path):
+            self.written += 1
+        self._modes[change.path] = change.entry.mode
+
+    def _put(self, change: Staged, source: bytes) -> None:
+        assert change.entry is not None
+        self._make_parents(change.path)
+        place = self._place(change.path)
+        status = look(place)
+        if status is not None and not self._is_ours(change.path, place, status):
+            if self._holds(place, status, change.entry):
+                if change.entry.kind == FILE and stat.S_IMODE(status.st_mode) != change.entry.mode:
+                    os.chmod(place, change.entry.mode)
+                self._record(change)
+                return
+            self._keep_aside(change.path)
+        elif status is not None and stat.S_ISDIR(status.st_mode):
+            self._remove_folder(change.path)
+        os.replace(source, place)
+        self.written += 1
+        self._record(change)
+
+    def _chmod(self, change: Staged) -> None:
+        assert change.entry is not None
+        place = self._place(change.path)
+        status = look(place)
+        if status is None or not self._is_ours(change.path, place, status):
+            return
+        if change.entry.kind == DIR:
+            self._modes.pop(change.path, None)
+        os.chmod(place, change.entry.mode)
+        self.written += 1
+        self._record(change)
+
+    # --- what is already there ---
+
+    def _is_ours(self, path: str, place: bytes, status: os.stat_result) -> bool:
+        record = self.records.get(path)
+        if record is None or record.owner != self._owner:
+            return False
+        if path in self._modes and stat.S_ISDIR(status.st_mode):
+            return record.entry.kind == DIR
+        return is_as_recorded(record, place, status)
+
+    def _holds(self, place: bytes, status: os.stat_result, entry: Entry) -> bool:
+        """Whether the content is there already, whoever put it."""
+        if entry.kind == LINK:
+            return stat.S_ISLNK(status.st_mode) and os.readlink(place) == encode_path(entry.target)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
+            return False
+        digest = new_digest()
+        try:
+            with open(place, "rb") as file:
+                for block in iter(lambda: file.read(1 << 18), b""):
+                    digest.update(block)
+        except PermissionError:
+            return False
+        return bool(digest.hexdigest() == entry.digest)
+
+    def _keep_aside(self, path: str) -> None:
+        if not self._kept_folder:
+            self._kept_folder = self._new_kept_folder()
+        kept = self._kept_folder + "/" + path
+        target = self._place(kept)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        place = self._place(path)
+        status = os.lstat(place)
+        self._open_up(_parent(path))
+        if stat.S_ISDIR(status.st_mode):
+            # Moving a folder writes its "..", which a read-only folder refuses.
+            os.chmod(place, stat.S_IMODE(status.st_mode) | _OPEN)
+        os.rename(place, target)
+        if stat.S_ISDIR(status.st_mode):
+            os.chmod(target, stat.S_IMODE(status.st_mode))
+        self.kept.append((path, kept))
+        self.records.pop(path, None)
+        if not stat.S_ISREG(status.st_mode):
+            self._forget(path)
+
+    def _new_kept_folder(self) -> str:
+        base = f"{STATE_FOLDER}/kept/{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+        for number in range(1, 10000):
+            name = base if number == 1 else f"{base}-{number}"
+            try:
+                os.makedirs(self._place(name), 0o700)
+                return name
+            except FileExistsError:
+                continue
+        raise FileExistsError(base)
+
+    def _remove_folder(self, path: str) -> None:
+        self._open_up(_parent(path))
+        try:
+            os.rmdir(self._place(path))
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            self._keep_aside(path)
+        else:
+            self._forget(path)
+
+    def _forget(self, path: str) -> None:
+        below = path + "/"
+        self.records.pop(path, None)
+        for known in [p for p in self.records if p.startswith(below)]:
+            del self.records[known]
+        for seen in [p for p in self._checked if p == path or p.startswith(below)]:
+            self._checked.discard(seen)
+        for opened in [p for p in self._modes if p == path or p.startswith(below)]:
+            del self._modes[opened]
+
+    # --- folders ---
+
+    def _make_parents(self, path: str) -> None:
+        parent = _parent(path)
+        if parent not in self._checked:
+            if parent:
+                self._make_parents(parent)
+                self._make_folder(parent)
+            self._open_up(parent)
+            self._checked.add(parent)
+
+    def _make_folder(self, path: str) -> bool:
+        """Makes sure of a real folder, never one reached through a link. True when it is new."""
+        place = self._place(path)
+        status = look(place)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            return False
+        if status is not None:
+            if self._is_ours(path, place, status):
+                os.unlink(place)
+                self._forget(path)
+            else:
+                self._keep_aside(path)
+        os.mkdir(place, 0o755)
+        return True
+
+    def _open_up(self, folder: str) -> None:
+        """Lets us write in a folder of ours that is read-only; its mode comes back at the end."""
+        if not folder or folder in self._checked:
+            return
+        place = self._place(folder)
+        status = os.lstat(place)
+        mode = stat.S_IMODE(status.st_mode)
+        if stat.S_ISDIR(status.st_mode) and mode & _OPEN != _OPEN and status.st_uid == os.geteuid():
+            self._modes.setdefault(folder, mode)
+            os.chmod(place, mode | _OPEN)
+
+    def _restore_modes(self) -> None:
+        # Children first: a parent that loses its x would hide them.
+        for folder in sorted(self._modes, reverse=True):
+            place = self._place(folder)
+            status = look(place)
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                continue
+            if stat.S_IMODE(status.st_mode) != self._modes[folder]:
+                os.chmod(place, self._modes[folder])
+
+    # --- small things ---
+
+    def _place(self, path: str) -> bytes:
+        return os.path.join(self._root, encode_path(path)) if path else self._root
+
+    def _record(self, change: Staged) -> None:
+        assert change.entry is not None
+        status = os.lstat(self._place(change.path))
+        self.records[change.path] = record_of(change.entry, self._owner, status)
+
+
+def _path(change: Staged) -> str:
+    return change.path
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]

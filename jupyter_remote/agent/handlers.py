@@ -1,0 +1,208 @@
+"""What each request of a client does, in the agent. The agent itself remembers nothing: the disk does."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+import traceback
+import zlib
+
+from . import messages as m
+from . import sessions
+from .follow import follow
+from .paths import expand
+from .rundir import FINAL_STATES, RunDir
+from .streams import Cancelled, Stream
+from .wire import Frame
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from .tree import Mirror
+
+PIECE = 1 << 17
+
+
+class Handlers:
+    """The verbs.
+
+    Args:
+        state: state folder of this host.
+    """
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self._mirrors: dict[str, Mirror] = {}
+        # A Sync's outcome by its stream, for the Execute that was sent right behind it.
+        self._syncs: dict[int, bool] = {}
+        self._sync_done = threading.Condition()
+        self._verbs: dict[type[m.Message], Callable[[Stream, Any, bytes], None]] = {
+            m.Ping: self.ping,
+            m.Inventory: self.inventory,
+            m.Sync: self.sync,
+            m.Execute: self.execute,
+            m.Attach: self.attach,
+            m.Signal: self.signal,
+            m.Status: self.status,
+            m.ListSessions: self.list_sessions,
+            m.StopSession: self.stop_session,
+            m.OpenSession: self.open_session,
+        }
+
+    def __call__(self, stream: Stream, frame: Frame) -> None:
+        """Runs the verb and turns what goes wrong into a Failure."""
+        verb = self._verbs.get(type(frame.message))
+        try:
+            if verb is None:
+                raise ValueError(f"{type(frame.message).__name__} is not a request")
+            verb(stream, frame.message, frame.payload)
+        except Cancelled:
+            raise
+        except sessions.NoSession as error:
+            stream.send(m.Failure("launch", str(error)))
+        except OSError as error:
+            stream.send(_os_failure(error))
+        except ValueError as error:
+            stream.send(m.Failure("usage", str(error)))
+        except Exception as error:
+            details = {"traceback": traceback.format_exc()}
+            stream.send(m.Failure("agent", f"{type(error).__name__}: {error}", details=details))
+
+    def ping(self, stream: Stream, _message: m.Ping, _payload: bytes) -> None:
+        """Answers."""
+        stream.send(m.Facts({}))
+
+    # The workspace.
+
+    def _mirror(self, workspace: str) -> Mirror:
+        from .tree import Mirror  # noqa: PLC0415  (a cell without a workspace doesn't need it)
+
+        path = expand(workspace)
+        if path not in self._mirrors:
+            self._mirrors[path] = Mirror(path)
+        return self._mirrors[path]
+
+    def inventory(self, stream: Stream, message: m.Inventory, _payload: bytes) -> None:
+        """Tells what the mirror holds."""
+        generation, entries = self._mirror(message.workspace).inventory()
+        rows = {path: [list(entry), owner, state] for path, (entry, owner, state) in entries.items()}
+        content = zlib.compress(json.dumps({"generation": generation, "entries": rows}).encode("ascii"), 1)
+        for at in range(0, len(content), PIECE):
+            stream.send(m.Data(), content[at : at + PIECE])
+        stream.send(m.End())
+
+    def sync(self, stream: Stream, message: m.Sync, _payload: bytes) -> None:
+        """Applies a change set."""
+        from .pack import PackError  # noqa: PLC0415
+        from .tree import Stale  # noqa: PLC0415
+
+        done = False
+        try:
+            mirror = self._mirror(message.workspace)
+            applied = mirror.apply(message.generation, message.owner, stream.reader())
+            done = True
+        except Stale as stale:
+            stream.send(m.Failure("stale", str(stale), details={"generation": stale.current}))
+            return
+        except PackError as error:
+            stream.send(m.Failure("sync", str(error)))
+            return
+        finally:
+            with self._sync_done:
+                self._syncs[stream.number] = done
+                self._sync_done.notify_all()
+        facts = {"generation": applied.generation, "kept": [list(pair) for pair in applied.kept]}
+        stream.send(m.Facts(facts))
+
+    # Runs.
+
+    def execute(self, stream: Stream, message: m.Execute, payload: bytes) -> None:
+        """Starts a run and shows it."""
+        if message.after is not None:
+            with self._sync_done:
+                self._sync_done.wait_for(lambda: message.after in self._syncs)
+                if not self._syncs.pop(message.after):
+                    stream.send(m.Failure("sync", "the workspace could not be brought there"))
+                    return
+        spec = _expanded(message.session)
+        if message.generation is not None:
+            current = self._mirror(spec["workspace"]).generation()
+            if current != message.generation:
+                stream.send(m.Failure("stale", "the mirror has changed", details={"generation": current}))
+                return
+        run = RunDir(self.state, message.run["id"])
+        link = sessions.ensure(self.state, spec)
+        answer = link.ask(message, payload)
+        if isinstance(answer, m.Failure):
+            link.close()
+            stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
+            return
+        stream.send(answer)
+        follow(stream, self.state, run, 0, link)
+
+    def open_session(self, stream: Stream, message: m.OpenSession, _payload: bytes) -> None:
+        """Starts a session ahead of its first run."""
+        sessions.ensure(self.state, _expanded(message.session)).close()
+        stream.send(m.Facts({}))
+
+    def attach(self, stream: Stream, message: m.Attach, _payload: bytes) -> None:
+        """Shows a run that was started before."""
+        run = RunDir(self.state, message.run_id)
+        record = run.record()
+        if record is None:
+            raise ValueError(f"there is no run {message.run_id} here")
+        stream.send(m.Accepted(record))
+        follow(stream, self.state, run, message.seq, None)
+
+    def signal(self, stream: Stream, message: m.Signal, _payload: bytes) -> None:
+        """Interrupts or ends a run."""
+        record = RunDir(self.state, message.run_id).record()
+        if record is None:
+            raise ValueError(f"there is no run {message.run_id} here")
+        link = None if record["state"] in FINAL_STATES else sessions.connect(self.state, record["session"])
+        if link is not None:
+            try:
+                link.ask(message)
+            except sessions.NoSession:
+                pass  # it has just ended, which is what was wanted
+            finally:
+                link.close()
+        stream.send(m.Facts({"state": record["state"]}))
+
+    # The host.
+
+    def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
+        """Load, memory, disk, GPUs, sessions."""
+        from .stats import host_status  # noqa: PLC0415
+
+        stream.send(m.Facts(dict(host_status(self.state), sessions=list(sessions.records(self.state)))))
+
+    def list_sessions(self, stream: Stream, _message: m.ListSessions, _payload: bytes) -> None:
+        """The live sessions."""
+        stream.send(m.Facts({"sessions": list(sessions.records(self.state))}))
+
+    def stop_session(self, stream: Stream, message: m.StopSession, _payload: bytes) -> None:
+        """Ends one session, or all."""
+        live = [facts["name"] for facts in sessions.records(self.state)]
+        if message.name is not None and message.name not in live:
+            known = ", ".join(live) or "none"
+            raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")
+        wanted = live if message.name is None else [message.name]
+        stream.send(m.Facts({"stopped": [name for name in wanted if sessions.stop(self.state, name)]}))
+
+
+def _expanded(session: dict[str, Any]) -> dict[str, Any]:
+    workspace = session.get("workspace")
+    return dict(session, workspace=expand(workspace)) if workspace else dict(session)
+
+
+def _os_failure(error: OSError) -> m.Failure:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = error.filename or "the disk"
+        place = os.fsdecode(place) if isinstance(place, (bytes, str)) else str(place)
+        why = "the quota is used up" if error.errno == errno.EDQUOT else "no space is left"
+        return m.Failure("disk_full", f"{why}: {place}" if place not in str(error) else str(error))
+    return m.Failure("os", str(error), details={"errno": error.errno})

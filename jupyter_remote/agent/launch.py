@@ -1,0 +1,88 @@
+"""What is started for a session: pure decisions about argv, environment and folders of worker and programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from .paths import expand
+from .processes import MARKER
+from .rundir import RunDir
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any
+
+CHANNEL = "JUPYTER_REMOTE_CHANNEL"
+# While our modules are imported neither the current folder is on the path (a `json.py` of the user's must
+# not be taken for the real one) nor, afterwards, our own.
+BOOT = (
+    "import sys; folder = sys.argv.pop(1); sys.path = [folder] + [p for p in sys.path if p]; "
+    "from {package} import {module}; sys.path.remove(folder); {module}.main()"
+)
+
+
+def boot_argv(python: list[str], module: str, *arguments: str) -> list[str]:
+    """The command that runs ``main()`` of a module of this package in another process."""
+    package = __name__.rpartition(".")[0]
+    folder = os.path.dirname(os.path.abspath(__file__))
+    for _ in package.split("."):
+        folder = os.path.dirname(folder)
+    return [*python, "-c", BOOT.format(package=package, module=module), folder, *arguments]
+
+
+def interpreter(setting: str) -> str:
+    """The path of the user's Python: a program on PATH, a path, or the folder of an environment.
+
+    Raises:
+        FileNotFoundError: nothing of that name can be run here.
+    """
+    if "/" not in setting and not setting.startswith("~"):
+        found = shutil.which(setting)
+    else:
+        path = expand(setting)
+        found = os.path.join(path, "bin", "python") if os.path.isdir(path) else path
+        found = found if os.access(found, os.X_OK) else None
+    if found is None:
+        raise FileNotFoundError(f"no Python at {setting!r}")
+    return found
+
+
+def environment(settings: dict[str, Any]) -> dict[str, str]:
+    """The agent's own environment, without what belongs to its connection, plus the session's settings."""
+    env = {k: v for k, v in os.environ.items() if k not in (MARKER, CHANNEL, "SSH_AUTH_SOCK")}
+    env.update({str(name): str(value) for name, value in (settings.get("env") or {}).items()})
+    return env
+
+
+def working_folder(session: dict[str, Any], wanted: str | None) -> str:
+    """The folder a process starts in: the workspace's mirror, made if need be, or a folder relative to it."""
+    workspace = str(session.get("workspace") or os.path.expanduser("~"))
+    os.makedirs(workspace, exist_ok=True)
+    return os.path.join(workspace, os.path.expanduser(wanted)) if wanted else workspace
+
+
+def program(
+    session: dict[str, Any], record: dict[str, Any], folder: RunDir, code: bytes, secrets: dict[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """argv and environment of a program run.
+
+    ``{code}``, ``{script}`` and ``{python}`` as words of its argv stand for the saved code, the same under
+    the name that the user gave it, and the host's Python.
+
+    Raises:
+        FileNotFoundError: the host's Python is not where the settings say.
+    """
+    python = interpreter(str(session.get("python") or "python3"))
+    env = environment(session)
+    env.update({k: str(v) for k, v in {**(record.get("env") or {}), **secrets}.items()})
+    # The host's Python comes first, so that `python` in a shell cell is the one of the cells.
+    if os.path.dirname(python) not in env.get("PATH", "").split(os.pathsep):
+        env["PATH"] = os.path.dirname(python) + os.pathsep + env.get("PATH", os.defpath)
+    env.setdefault("PYTHONUNBUFFERED", "1")
+    words = {"{code}": folder.code_path, "{python}": python}
+    if record.get("script"):
+        words["{script}"] = folder.keep_script(record["script"], code)
+        # A script imports the workspace's modules, although it is kept with its run.
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, [session["workspace"], env.get("PYTHONPATH")]))
+    return [words.get(word, word) for word in record["argv"]], env

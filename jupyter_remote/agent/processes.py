@@ -1,0 +1,137 @@
+"""Processes of this machine: who they are beyond their pid, which belong together, and how they end.
+
+A process is named by pid + start time + boot id, since pids come again. On Linux ``/proc`` tells; where
+there is none, ``ps`` does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any
+
+# Every process of a session carries this variable, so that even one that left its family is found.
+MARKER = "JUPYTER_REMOTE_SESSION"
+
+
+def boot_id() -> str:
+    """A word that changes with every boot; empty where the system has none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    # proc(5): the name (field 2) may hold blanks and parentheses, so fields are counted from its end.
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+
+
+def start_time(pid: int) -> str:
+    """When the process started, in the system's own words; empty when there is none, or a zombie."""
+    if os.path.isdir("/proc/self"):
+        fields = _stat(pid)
+        return "" if fields is None or fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
+    import subprocess  # noqa: PLC0415  (only where there is no /proc)
+
+    answer = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True)
+    state, _, started = answer.stdout.strip().partition(" ")
+    return "" if state.startswith("Z") else started.strip()
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """What names the process for ever: ``pid``, ``start``, ``boot``."""
+    return {"pid": pid, "start": start_time(pid), "boot": boot_id()}
+
+
+def alive(who: dict[str, Any]) -> bool:
+    """Whether the very process that :func:`identity` named still runs."""
+    return bool(who.get("start")) and who.get("boot") == boot_id() and start_time(who["pid"]) == who["start"]
+
+
+def _parents() -> dict[int, int]:
+    if os.path.isdir("/proc/self"):
+        found = {}
+        for name in os.listdir("/proc"):
+            fields = _stat(int(name)) if name.isdigit() else None
+            if fields is not None and fields[0] not in (b"Z", b"X"):
+                found[int(name)] = int(fields[1])
+        return found
+    import subprocess  # noqa: PLC0415  (only where there is no /proc)
+
+    answer = subprocess.run(["ps", "-Ao", "pid=,ppid=,stat="], capture_output=True, text=True)
+    rows = [line.split() for line in answer.stdout.splitlines()]
+    return {int(row[0]): int(row[1]) for row in rows if len(row) >= 3 and not row[2].startswith("Z")}
+
+
+def _marked(pid: int, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return mark in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def family(root: int | None, session: str) -> list[int]:
+    """The living processes below ``root`` (with it), and all that carry the session's marker.
+
+    The calling process is never among them.
+    """
+    parents = _parents()
+    mark = f"{MARKER}={session}".encode()
+    chosen = {pid for pid in parents if _marked(pid, mark)}
+    if root is not None and root in parents:
+        chosen.add(root)
+    grown = True
+    while grown:
+        children = {pid for pid, parent in parents.items() if parent in chosen} - chosen
+        chosen |= children
+        grown = bool(children)
+    chosen.discard(os.getpid())
+    return sorted(chosen)
+
+
+def send(pids: list[int], number: int) -> None:
+    """Sends a signal to each; one that is gone is no error."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
+def end_family(root: int | None, session: str, grace: float = 2.0) -> list[int]:
+    """TERM for all of them, KILL after ``grace`` seconds; returns what still lives then (normally nothing)."""
+    deadline = time.monotonic() + grace
+    send(family(root, session), signal.SIGTERM)
+    while time.monotonic() < deadline:
+        if not family(root, session):
+            return []
+        time.sleep(0.02)
+    # A fork that races with the KILL is caught by looking again.
+    for _ in range(50):
+        left = family(root, session)
+        if not left:
+            return []
+        send(left, signal.SIGKILL)
+        time.sleep(0.02)
+    return family(root, session)
+
+
+def adopt_orphans() -> None:
+    """Makes orphaned grandchildren children of this process (Linux), so that none gets out of sight."""
+    try:
+        import ctypes  # noqa: PLC0415  (a few ms, only the supervisor needs it)
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER, prctl(2)
+    except (ImportError, OSError, AttributeError):
+        pass  # the marker still finds them

@@ -1,0 +1,132 @@
+"""Runs cells where there is no IPython: the last expression is shown, displays and figures still come."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import base64
+import builtins
+import inspect
+import io
+import linecache
+import os
+import sys
+import traceback
+import types
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+# The methods and their types as IPython's rich display protocol has them.
+REPRS = {
+    "_repr_html_": "text/html",
+    "_repr_markdown_": "text/markdown",
+    "_repr_svg_": "image/svg+xml",
+    "_repr_png_": "image/png",
+    "_repr_jpeg_": "image/jpeg",
+    "_repr_latex_": "text/latex",
+    "_repr_json_": "application/json",
+}
+
+
+def mimebundle(value: object) -> dict[str, Any]:
+    """Every form in which the object can show itself, by MIME type; binary ones in base64."""
+    bundle: dict[str, Any] = {"text/plain": repr(value)}
+    if isinstance(value, type):
+        return bundle
+    for method, mime in REPRS.items():
+        shown = _call(value, method)
+        if shown is not None:
+            bundle[mime] = base64.b64encode(shown).decode("ascii") if isinstance(shown, bytes) else shown
+    many = _call(value, "_repr_mimebundle_")
+    if isinstance(many, tuple):
+        many = many[0]
+    return dict(bundle, **many) if isinstance(many, dict) else bundle
+
+
+def _call(value: object, method: str) -> Any:
+    # A broken repr must not fail the cell: the object has others.
+    function = getattr(value, method, None)
+    if not callable(function):
+        return None
+    try:
+        shown = function()
+    except Exception:
+        return None
+    return shown[0] if isinstance(shown, tuple) and method != "_repr_mimebundle_" else shown
+
+
+class PlainShell:
+    """A namespace and the loop's one step.
+
+    Args:
+        publish: called with the kind and the fields of each event.
+    """
+
+    def __init__(self, publish: Callable[..., None]) -> None:
+        self._publish = publish
+        self._module = types.ModuleType("__main__")
+        sys.modules["__main__"] = self._module
+        self.namespace = self._module.__dict__
+        self.namespace["__builtins__"] = builtins
+        self.namespace["display"] = self._display
+        self._count = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        os.environ.setdefault("MPLBACKEND", "Agg")
+
+    def run(self, code: str) -> str:
+        """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
+        self._count += 1
+        name = f"<cell {self._count}>"
+        linecache.cache[name] = (len(code), None, code.splitlines(True), name)
+        try:
+            self._execute(code, name)
+            self._figures()
+        except BaseException as error:  # SystemExit too: a cell must not end the session
+            self._error(error, name)
+            return "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+        return "ok"
+
+    def _execute(self, code: str, name: str) -> None:
+        tree = ast.parse(code, name)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        self._value(compile(tree, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
+        if last is not None:
+            expression = ast.Expression(last.value)
+            value = self._value(compile(expression, name, "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
+            if value is not None:
+                self.namespace["_"] = value
+                self._publish("result", data=mimebundle(value), metadata={})
+
+    def _value(self, code: types.CodeType) -> object:
+        if code.co_flags & inspect.CO_COROUTINE:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+            return self._loop.run_until_complete(eval(code, self.namespace))
+        return eval(code, self.namespace)
+
+    def _display(self, *values: object) -> None:
+        for value in values:
+            self._publish("display", data=mimebundle(value), metadata={}, transient={})
+
+    def _figures(self) -> None:
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is None:
+            return
+        for number in pyplot.get_fignums():
+            figure = pyplot.figure(number)
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png", bbox_inches="tight")
+            data = {"text/plain": repr(figure), "image/png": base64.b64encode(picture.getvalue()).decode("ascii")}
+            self._publish("display", data=data, metadata={}, transient={})
+        pyplot.close("all")
+
+    def _error(self, error: BaseException, name: str) -> None:
+        # The frames above the cell are ours and say nothing to its author.
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename != name:
+            frames = frames.tb_next
+        lines = traceback.format_exception(type(error), error, frames)
+        text = "".join(lines).rstrip("\n")
+        self._publish("error", ename=type(error).__name__, evalue=str(error), traceback=[text])

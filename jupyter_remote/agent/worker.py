@@ -1,0 +1,170 @@
+"""The worker: the user's interpreter, which runs cells one after the other in one namespace.
+
+It talks only to its supervisor, over an inherited socket: cells in, events out. How a cell is run is the
+shell's business (``shell_ipython`` where IPython can be imported, ``shell_plain`` where not).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+
+from . import messages as m
+from .launch import CHANNEL
+from .output import Pace, unbuffer_c
+from .rundir import LARGEST_LINE, write_blob
+from .wire import Decoder, encode
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any, Callable, Protocol
+
+    Publish = Callable[..., None]
+
+    class Shell(Protocol):
+        """Runs cells in one namespace."""
+
+        def run(self, code: str) -> str:
+            """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
+
+
+class Worker:
+    """Runs what the supervisor sends.
+
+    Args:
+        channel: the socket to the supervisor.
+        ack: pipe on which it acknowledges each event.
+    """
+
+    def __init__(self, channel: socket.socket, ack: int) -> None:
+        self._channel = channel
+        self._ack = ack
+        self._lock = threading.Lock()
+        self._shielded = False
+        self._late_interrupt = False
+        self._blobs = ""
+        self._pace = Pace()
+        sys.stdout = self._pace.open(1)
+        sys.stderr = self._pace.open(2)
+        self._pace.start()
+        self._flush_c = unbuffer_c()
+        self._busy = False
+        # A forked child must never answer in the session's name.
+        os.register_at_fork(after_in_child=self._channel.close)
+
+    def publish(self, kind: str, **event: Any) -> None:
+        """Sends one event and waits until it is in the log; a large one goes through a file beside it.
+
+        Waiting is what keeps the order: what is printed next must not overtake the event.
+        """
+        self._pace.flush()
+        event["kind"] = kind
+        text = json.dumps(event, default=str)
+        if len(text) > LARGEST_LINE:
+            content = text.encode("ascii")
+            event = {"kind": kind, "blob": write_blob(self._blobs, content), "n": len(content)}
+        # Half a frame would end the session, so an interrupt waits until it is out.
+        main = threading.current_thread() is threading.main_thread()
+        self._shielded = self._shielded or main
+        try:
+            with self._lock:
+                self._channel.sendall(encode(0, m.Happened(event)))
+                os.read(self._ack, 1)
+        finally:
+            if main:
+                self._shielded = False
+        if main and self._late_interrupt:
+            self._late_interrupt = False
+            raise KeyboardInterrupt
+
+    def serve(self, shell: Shell) -> None:
+        """Runs cells until the supervisor goes."""
+        signal.signal(signal.SIGINT, self._interrupt)
+        python = sys.version.split()[0]
+        self._channel.sendall(encode(0, m.Ready({"python": python, "executable": sys.executable, "shell": type(shell).__name__})))
+        decoder = Decoder()
+        while True:
+            data = self._channel.recv(1 << 16)
+            if not data:
+                return
+            for frame in decoder.receive(data):
+                if isinstance(frame.message, m.Execute):
+                    self._run(shell, frame.message, frame.payload.decode("utf-8"))
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        # Between two cells there is nothing to interrupt: the signal came a moment too late.
+        if self._shielded:
+            self._late_interrupt = True
+        elif self._busy:
+            signal.default_int_handler(number, frame)
+
+    def _run(self, shell: Shell, message: m.Execute, code: str) -> None:
+        self._blobs = message.run["blobs"]
+        before = {name: os.environ.get(name) for name in {**(message.run.get("env") or {}), **(message.secrets or {})}}
+        home = os.getcwd()
+        outcome = "interrupted"
+        try:
+            os.environ.update({k: str(v) for k, v in (message.run.get("env") or {}).items()})
+            os.environ.update({k: str(v) for k, v in (message.secrets or {}).items()})
+            if message.run.get("cwd"):
+                os.chdir(os.path.expanduser(message.run["cwd"]))
+            self._busy = True
+            outcome = shell.run(code)
+            self._busy = False
+        except KeyboardInterrupt:
+            pass
+        except OSError as error:
+            outcome = "error"
+            self.publish("error", ename=type(error).__name__, evalue=str(error), traceback=[str(error)])
+        finally:
+            self._busy = False
+            self._restore(before, home if message.run.get("cwd") else None)
+        self._flush_c()
+        self._pace.flush()
+        self._late_interrupt = False
+        with self._lock:
+            self._channel.sendall(encode(0, m.Finished(outcome)))
+
+    @staticmethod
+    def _restore(before: dict[str, str | None], home: str | None) -> None:
+        # Variables and folder given for one run end with it; what the code itself set in a session stays.
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if home is not None:
+            os.chdir(home)
+
+
+def make_shell(publish: Publish) -> Shell:
+    """IPython's shell where it can be imported, our own otherwise."""
+    try:
+        from .shell_ipython import IPythonShell  # noqa: PLC0415
+
+        return IPythonShell(publish)
+    except ImportError:
+        from .shell_plain import PlainShell  # noqa: PLC0415
+
+        return PlainShell(publish)
+
+
+def main() -> None:
+    """Entry point; the socket's number is in the environment."""
+    if sys.version_info < (3, 8):
+        sys.exit(f"Python 3.8 or newer is needed, this is {sys.version.split()[0]} ({sys.executable})")
+    number, ack = map(int, os.environ.pop(CHANNEL).split(","))
+    channel = socket.socket(fileno=number)
+    channel.set_inheritable(False)
+    os.set_inheritable(ack, False)
+    worker = Worker(channel, ack)
+    shell = make_shell(worker.publish)
+    # As in a local notebook: modules of the current folder can be imported, whatever it becomes.
+    sys.argv = [""]
+    sys.path.insert(0, "")
+    worker.serve(shell)
+    os._exit(0)  # the supervisor is gone: threads of the user's code must not hold the process

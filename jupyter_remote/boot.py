@@ -1,0 +1,119 @@
+"""How the agent gets to a host and starts there: the command line, the zip, and what an early end means.
+
+The command holds stage 0 (``stage0.py``, packed into one word); stage 0 runs the agent from the host's
+cache, or asks for it over the very same stream. One round trip when the agent is there.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import shlex
+import zipfile
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from .agent.wire import MAGIC
+from .errors import DiskFull, LaunchError, NoPython, ProtocolError, RemoteError
+
+NEEDS_AGENT = b"\x00\xf5jupyter-remote-needs-agent\xf5\n"
+PACKAGE = "jupyter_remote_agent"
+
+_UNPACK = "import sys,zlib,base64;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
+# In one line and without single quotes, so that every login shell hands it on to sh as it is. A pyenv shim
+# costs 0.2 s at each start, so the system's own Python is preferred to one.
+_FIND_PYTHON = (
+    "p=`command -v python3 2>/dev/null`; "
+    'case "$p" in */shims/*) if [ -x /usr/bin/python3 ]; then p=/usr/bin/python3; fi;; esac; '
+    'if [ -z "$p" ]; then for n in 13 12 11 10 9 8 14 15; do '
+    'p=`command -v python3.$n 2>/dev/null` && break; done; fi; if [ -z "$p" ]; then exit 97; fi; '
+)
+
+
+@lru_cache(maxsize=1)
+def agent_zip() -> tuple[str, bytes]:
+    """Digest and content of the zip that ships; the same bytes for the same sources."""
+    folder = Path(__file__).with_name("agent")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.glob("*.py")):
+            # A fixed date: the digest names the content, not the moment of the checkout.
+            archive.writestr(zipfile.ZipInfo(f"{PACKAGE}/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    content = buffer.getvalue()
+    return hashlib.blake2b(content, digest_size=16).hexdigest(), content
+
+
+@lru_cache(maxsize=1)
+def _packed_stage0() -> str:
+    return base64.b64encode(zlib.compress(Path(__file__).with_name("stage0.py").read_bytes(), 9)).decode("ascii")
+
+
+def command(python: str | None = None) -> str:
+    """The line for the host's login shell that starts the agent.
+
+    Args:
+        python: a Python (3.8 or newer) known to be there; None looks for one on the host.
+    """
+    find = _FIND_PYTHON if python is None else ""
+    program = '"$p"' if python is None else shlex.quote(python)
+    digest, _ = agent_zip()
+    script = f'{find}exec {program} -I -S -c "{_UNPACK}" {_packed_stage0()} {digest}'
+    return f"exec sh -c {shlex.quote(script)}"
+
+
+def handshake(read: Callable[[int], bytes], write: Callable[[bytes], None]) -> tuple[bool, bytes]:
+    """Sees the agent up to its magic bytes, sending it when the host doesn't have it.
+
+    Returns:
+        Whether the magic bytes came, and every byte read (the banner, the magic bytes, what follows).
+
+    Raises:
+        ProtocolError: the host sends something else without end.
+        ConnectionLost: from ``write``.
+    """
+    seen = b""
+    sent = False
+    while MAGIC not in seen:
+        data = read(1 << 16)
+        if not data:
+            return False, seen
+        seen += data
+        if not sent and NEEDS_AGENT in seen:
+            seen = seen.replace(NEEDS_AGENT, b"", 1)
+            content = agent_zip()[1]
+            write(len(content).to_bytes(8, "big") + content)
+            sent = True
+        if len(seen) > 1 << 18:
+            raise ProtocolError(f"no agent answered, only other output: {printable(seen[:200])}")
+    return True, seen
+
+
+def explain(status: int | None, stderr: str, host: str) -> RemoteError | None:
+    """What an end before the handshake means, or None when the exit code is not one of ours.
+
+    Args:
+        status: exit code of the command on the host.
+        stderr: the end of what it wrote there.
+        host: name of the host.
+    """
+    said = stderr.strip().rpartition("jupyter_remote: ")[2].splitlines()
+    detail = f": {said[0]}" if said else ""
+    if status in (97, 127):
+        return NoPython(f"{host} has no Python 3.8 or newer{detail}", host=host)
+    if status == 94:
+        return DiskFull(f"{host} has no space left for the agent{detail}", host=host)
+    if status == 98:
+        hint = "It needs a folder it can write to: ~/.cache, $XDG_CACHE_HOME or $TMPDIR."
+        return LaunchError(f"the agent could not be stored on {host}{detail}", host=host, hint=hint)
+    if status == 99:
+        return ProtocolError(f"the agent could not be sent to {host}{detail}", host=host)
+    return None
+
+
+def printable(data: bytes) -> str:
+    """The text of a banner, fit for an error message."""
+    text = data.decode("utf-8", "replace").strip()
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,112 @@
+"""What `%%remote` does with a cell, and how a notebook shows a run.
+
+The words are parsed by `parsing.py`, the waiting is `follow.py`, the looks are `display.py`; this module
+joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jupyter_remote
+
+from .call import describe_dry_run, one_host, run_arguments, start_or_say
+from .display import NotebookSink, RemoteResult, show_kept, show_status
+from .errors import UsageError
+from .follow import follow
+from .notebook import notebook_path, session_name
+from .options import CELL
+from .parsing import Values, parse, split_line
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .remote import Remote
+    from .run import Run
+
+
+def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | None:
+    """Run `cell` as `line` says; return the value of its last expression.
+
+    Raises:
+        UsageError, ConfigError: the line or the configuration is wrong; nothing was run.
+        RunError: the code failed on the host.
+        RemoteError: the host could not be used.
+    """
+    values = parse(CELL, split_line(line))
+    host = one_host(values["hosts"])
+    if not cell.strip():
+        raise UsageError(f"the cell is empty: write below the %%remote line what {host} is to run")
+    session = values["session"] or session_name(shell.user_ns)
+    remote = _connect(host)
+    if values["dry_run"]:
+        print(describe_dry_run(remote, _what(values, session), values))
+        return None
+    start = _starter(remote, cell, session, values, notebook_path(shell.user_ns))
+    lasting = not (values["fresh"] or values["bash"] or values["script"])
+    run, sink = _show(shell, remote, start, session if lasting else "", values["quiet"])
+    run.check()
+    if sink.result is None or _silenced(cell):
+        return None
+    return sink.result
+
+
+def show_run(shell: InteractiveShell, remote: Remote, start: Callable[[], Run], quiet: bool) -> int:
+    """Show a program's run in the cell (a `call.Show` once the shell is bound); return 0.
+
+    Raises:
+        RunError: the program failed.
+    """
+    run, _ = _show(shell, remote, start, "", quiet)
+    run.check()
+    return 0
+
+
+def _connect(host: str) -> Remote:
+    return jupyter_remote.connect(host)
+
+
+def _what(values: Values, session: str) -> str:
+    if values["script"]:
+        return f"the cell as {' '.join(values['script'])}"
+    if values["bash"]:
+        return "the cell with bash"
+    return "the cell in a new process" if values["fresh"] else f"the cell in session {session}"
+
+
+def _starter(
+    remote: Remote, cell: str, session: str, values: Values, notebook: str | None
+) -> Callable[[], Run]:
+    arguments: dict[str, Any] = {**run_arguments(values), "notebook": notebook}
+    if values["script"]:
+        name, *words = values["script"]
+        return lambda: remote.run_script(name, cell, words, **arguments)
+    if values["bash"]:
+        return lambda: remote.run_bash(cell, **arguments)
+    return lambda: remote.run_cell(cell, session=session, fresh=values["fresh"], **arguments)
+
+
+def _show(
+    shell: InteractiveShell, remote: Remote, start: Callable[[], Run], session: str, quiet: bool
+) -> tuple[Run, NotebookSink]:
+    host = remote.host.name
+    run = start_or_say(start, host)
+    show_kept(run)
+    shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
+    sink = NotebookSink(f"{host}/{session or run.id}")
+    follow(run, sink)
+    if not quiet:
+        show_status(run, kernel=getattr(shell, "kernel", None) is not None)
+    return run, sink
+
+
+def _silenced(cell: str) -> bool:
+    """IPython's own rule: a value is not shown when the last token of the cell is a semicolon."""
+    from IPython.core.displayhook import DisplayHook
+
+    try:
+        return bool(DisplayHook.semicolon_at_end_of_expression(cell))  # type: ignore[no-untyped-call]
+    except Exception:
+        # The host ran what the local tokenizer can't read, for example syntax of a newer Python.
+        return False

@@ -1,0 +1,97 @@
+"""`jupyter remote …`: exit codes, errors on stderr, and the way from words to commands that `%remote` shares.
+
+What the commands do is in `commands/`, what they are called in `options.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import click
+
+from .call import Show, start_or_say
+from .commands import HANDLERS
+from .display import TerminalSink, show_kept, show_status
+from .errors import RemoteError, RunError
+from .follow import follow
+from .options import LINE
+from .parsing import build, invoke
+
+if TYPE_CHECKING:
+    from .remote import Remote
+    from .run import Run
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def dispatch(words: Sequence[str], name: str, show: Show) -> int:
+    """Run the command that `words` name; return its exit code.
+
+    Args:
+        name: what the user typed before the words, for messages.
+        show: how a run is shown to its end.
+
+    Raises:
+        RemoteError: the words are wrong, or the command failed.
+    """
+    result = invoke(_root(), words, name, obj=show)
+    return result if isinstance(result, int) else 0
+
+
+@cache
+def _root() -> click.Command:
+    return build(LINE, HANDLERS)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Entry of the console script `jupyter-remote`; returns the exit code."""
+    words = sys.argv[1:] if words is None else words
+    try:
+        code = dispatch(words, "jupyter remote", show_run)
+        sys.stdout.flush()
+        return code
+    except RemoteError as error:
+        _print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads any more. Python flushes stdout once more at exit, and must not fail there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def show_run(remote: Remote, start: Callable[[], Run], quiet: bool) -> int:
+    """Show a run in the terminal (a `call.Show`); return its exit code.
+
+    Raises:
+        RunError: it ended without an exit code.
+    """
+    run = start_or_say(start, remote.host.name)
+    show_kept(run)
+    try:
+        follow(run, TerminalSink())
+    except BrokenPipeError:
+        run.interrupt()
+        raise
+    if not quiet:
+        show_status(run, kernel=False)
+    try:
+        run.check()
+    except RunError as error:
+        if run.exit_code is None:
+            raise
+        # What went wrong stands in the output already.
+        return error.exit_code
+    return 0
+
+
+def _print_error(error: RemoteError) -> None:
+    if os.environ.get("JUPYTER_REMOTE_DEBUG") == "1":
+        raise error
+    print(f"error: {error}", file=sys.stderr)

@@ -1,0 +1,26 @@
+"""The commands of `%remote` and `jupyter remote`, one function per word of the table in `options.py`.
+
+A command takes its parsed values and the front's way to show a run, prints facts on stdout, and returns its
+exit code (None is 0) or raises a `RemoteError`. It never reads the command line and never ends the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..parsing import Handler
+from . import machines, runs, settings
+
+HANDLERS: Mapping[tuple[str, ...], Handler] = {
+    ("list",): settings.list_all,
+    ("show",): settings.show,
+    ("set",): settings.change,
+    ("remove",): settings.remove,
+    ("test",): machines.test,
+    ("status",): machines.status,
+    ("sessions", "list"): machines.list_sessions,
+    ("sessions", "stop"): machines.stop_sessions,
+    ("sync",): runs.sync,
+    ("run",): runs.run,
+    ("version",): settings.version,
+}

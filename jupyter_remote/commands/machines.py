@@ -1,0 +1,171 @@
+"""`test`, `status` and `sessions`: what the hosts themselves have to say, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import jupyter_remote
+
+from ..call import Show, configuration, format_size, one_host
+from ..durations import format_duration
+from ..errors import LaunchError, RemoteError
+from ..parsing import Values, unknown
+from ..tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..remote import Remote
+
+Facts = dict[str, Any]
+
+# Hosts asked at the same time: a sleeping one costs its whole time-out, and should cost it only once.
+_AT_ONCE = 8
+
+# One program proves both: that one can be started, and that the workspace takes a file.
+_PROBE = ["sh", "-c", 'f=.jupyter-remote-test-$$ && : > "$f" && rm "$f"']
+
+
+def test(values: Values, show: Show) -> int:
+    """`test HOST…`; the exit code is the first failure's."""
+    answers = _ask_all(_named(values["hosts"]), _test_one)
+    if values["json"]:
+        print_json([_json_of(host, answer) for host, answer in answers])
+    else:
+        rows = []
+        for host, answer in answers:
+            if isinstance(answer, RemoteError):
+                rows.append((host, "failed", f"{type(answer).__name__}: {answer}"))
+            else:
+                facts = (
+                    f"{answer['transport']}, Python {answer['python']} on {answer['platform']}",
+                    "workspace writable",
+                )
+                rows.append((host, "ok", "; ".join(facts)))
+        print_table(("HOST", "RESULT", "DETAILS"), rows)
+    return _first_failure(answers)
+
+
+def status(values: Values, show: Show) -> int:
+    """`status [HOST…]`."""
+    answers = _ask_all(_named(values["hosts"]), lambda remote: remote.status())
+    if values["json"]:
+        print_json([_json_of(host, answer) for host, answer in answers])
+    else:
+        columns = ("HOST", "CPUS", "LOAD", "MEMORY FREE", "DISK FREE", "GPUS", "SESSIONS", "RUNS")
+        print_table(columns, (_status_row(host, answer) for host, answer in answers))
+    return _first_failure(answers)
+
+
+def list_sessions(values: Values, show: Show) -> int:
+    """`sessions list [HOST…]`."""
+    answers = _ask_all(_named(values["hosts"]), lambda remote: {"sessions": remote.sessions()})
+    if values["json"]:
+        print_json([_json_of(host, answer) for host, answer in answers])
+        return _first_failure(answers)
+    rows: list[tuple[object, ...]] = []
+    for host, answer in answers:
+        if isinstance(answer, RemoteError):
+            rows.append((host, f"{type(answer).__name__}: {answer}"))
+        else:
+            rows += [(host, *_session_row(session)) for session in answer["sessions"]]
+    if rows:
+        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "PYTHON"), rows)
+    else:
+        print("no live sessions")
+    return _first_failure(answers)
+
+
+def stop_sessions(values: Values, show: Show) -> None:
+    """`sessions stop HOST [NAME…]`.
+
+    Raises:
+        UsageError: no session of that name lives there.
+    """
+    host = one_host(values["host"])
+    remote = jupyter_remote.connect(host)
+    alive = [str(session["name"]) for session in remote.sessions()]
+    for name in values["names"]:
+        if name not in alive:
+            raise unknown("session", name, host, alive)
+    for name in values["names"]:
+        remote.stop_session(name)
+    stopped = values["names"] or remote.stop_sessions()
+    print(f"{host}: stopped {', '.join(stopped) or 'nothing, there was no session'}")
+
+
+def _named(specs: Iterable[str]) -> list[str]:
+    """The hosts that the words mean, each once; all configured ones when there are no words."""
+    config = configuration()
+    names = [str(name) for spec in specs for name in config.expand_hosts(spec)]
+    return list(dict.fromkeys(names or config.names()))
+
+
+def _ask_all(hosts: list[str], question: Callable[[Remote], Facts]) -> list[tuple[str, Facts | RemoteError]]:
+    """The answer or the error of each host, in order."""
+
+    def ask(host: str) -> Facts | RemoteError:
+        try:
+            return question(jupyter_remote.connect(host))
+        except RemoteError as error:
+            return error
+
+    if len(hosts) == 1:
+        # In this thread a host may ask about its key, and an interrupt ends the waiting.
+        return [(hosts[0], ask(hosts[0]))]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(zip(hosts, pool.map(ask, hosts), strict=True))
+
+
+def _test_one(remote: Remote) -> Facts:
+    errors: list[str] = []
+    run = remote.run_program(_PROBE, sync=False, label="test").wait(
+        lambda event: errors.append(event.text) if event.kind == "stderr" else None
+    )
+    if run.exit_code != 0:
+        reason = "".join(errors).strip() or f"exit code {run.exit_code}"
+        raise LaunchError(f"no program can write in the workspace: {reason}", host=remote.host.name)
+    return {**remote.info, "transport": remote.transport_name}
+
+
+def _json_of(host: str, answer: Facts | RemoteError) -> Facts:
+    if isinstance(answer, RemoteError):
+        error = {"kind": type(answer).__name__, "message": answer.message, "hint": answer.hint}
+        return {"host": host, "ok": False, "exit_code": answer.exit_code, "error": error}
+    return {"host": host, "ok": True, **answer}
+
+
+def _first_failure(answers: Iterable[tuple[str, Facts | RemoteError]]) -> int:
+    return next((answer.exit_code for _, answer in answers if isinstance(answer, RemoteError)), 0)
+
+
+def _session_row(session: Facts) -> tuple[object, ...]:
+    active, idle = session.get("active"), session.get("idle_seconds")
+    return (
+        session["name"],
+        active,
+        len(session.get("queued") or ()),
+        "" if active or idle is None else format_duration(idle),
+        session.get("python"),
+    )
+
+
+def _status_row(host: str, answer: Facts | RemoteError) -> tuple[object, ...]:
+    if isinstance(answer, RemoteError):
+        return (host, f"{type(answer).__name__}: {answer}")
+    memory, sessions, load = answer.get("memory") or {}, answer.get("sessions") or (), answer.get("load")
+    disk = (answer.get("disk") or {}).get("home") or {}
+    return (
+        host,
+        answer.get("cpu_count"),
+        f"{load[0]:.1f}" if load else "",
+        _free(memory.get("available"), memory.get("total")),
+        _free(disk.get("free"), disk.get("total")),
+        len(answer.get("gpus") or ()),
+        len(sessions),
+        sum(1 for session in sessions if session.get("active")),
+    )
+
+
+def _free(free: float | None, total: float | None) -> str:
+    return "" if free is None or total is None else f"{format_size(free)} of {format_size(total)}"

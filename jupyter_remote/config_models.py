@@ -1,0 +1,255 @@
+"""What `hosts.yaml` may contain: one model per section, one field per key.
+
+Only shapes, defaults and single-value rules belong here. Reading files, layering and error texts are
+in `config_file` and `config`; what a key does is in the module that uses it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from .durations import parse_duration
+from .errors import UsageError
+
+_SIZES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    try:
+        return parse_duration(str(value))
+    except UsageError:
+        raise ValueError("a duration such as 30, 90s, 15m, 1h30m or 24h") from None
+
+
+def parse_size(value: object) -> int:
+    """Bytes of `1000`, `"500M"`, `"2 GiB"`; K, M, G and T are powers of 1024.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    if match is None or isinstance(value, bool):
+        raise ValueError("a size such as 1000, 500M or 2G")
+    return int(float(match[1]) * 1024 ** _SIZES[match[2].upper()])
+
+
+def _word(value: str) -> str:
+    # These end up as arguments of `ssh`: a leading dash would be read as an option.
+    if not value or value.startswith("-") or any(ch.isspace() or not ch.isprintable() for ch in value):
+        raise ValueError("one word without spaces that does not start with `-`")
+    return value
+
+
+def _variable_names(value: dict[str, str]) -> dict[str, str]:
+    for name in value:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"names of variables (letters, digits, `_`); `{name}` is none")
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_seconds)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+Word = Annotated[str, AfterValidator(_word)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0)]
+Variables = Annotated[dict[str, str], AfterValidator(_variable_names)]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
+    )
+
+
+class SshOptions(Section):
+    """`ssh:` of a host. A key that is not set is as the ssh configuration says."""
+
+    # None: as the ssh configuration says. True: ask about an unknown key. False: accept an unknown key.
+    # A changed key is refused whatever stands here.
+    strict_host_key_checking: bool | Literal["ask", "accept-new"] | None = None
+    compression: bool | None = None
+    cipher: Word | None = None
+    forward_agent: bool | None = None
+    keepalive: Duration | None = None
+    config_file: str | None = None
+
+
+class SyncOptions(Section):
+    """`sync:` of a host or project; the lists of all layers add up."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    pull: tuple[str, ...] = ()
+    max_file_size: Size | None = None
+
+
+class ContainerOptions(Section):
+    """`container:`: where the worker runs when `launcher: container`."""
+
+    engine: Literal["docker", "podman", "apptainer"] = "docker"
+    image: str | None = None
+    network: str | None = None
+    gpus: str | None = None
+    env: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+
+class SlurmOptions(Section):
+    """`slurm:`: what is asked of Slurm when `launcher: slurm`."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    time: str | None = None
+    nodes: AtLeastOne | None = None
+    gpus: str | None = None
+    cpus: AtLeastOne | None = None
+    memory: str | None = None
+    constraint: str | None = None
+    args: tuple[str, ...] = ()
+
+
+class PbsOptions(Section):
+    """`pbs:`: what is asked of PBS when `launcher: pbs`."""
+
+    queue: str | None = None
+    project: str | None = None
+    walltime: str | None = None
+    nodes: AtLeastOne | None = None
+    cpus: AtLeastOne | None = None
+    gpus: NotNegative | None = None
+    memory: str | None = None
+    storage: str | None = None
+    args: tuple[str, ...] = ()
+
+
+class RayOptions(Section):
+    """`ray:`: what is asked of Ray when `launcher: ray`."""
+
+    address: str = "auto"
+    cpus: Amount | None = None
+    gpus: Amount | None = None
+    resources: dict[str, float] = Field(default_factory=dict)
+
+
+class Ec2Options(Section):
+    """`ec2:`: which machine `type: ec2` starts and stops."""
+
+    instance_id: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    stop_when_idle: Duration | None = None
+
+
+class HostSettings(Section):
+    """The keys of one entry under `hosts:` (and of `defaults:`)."""
+
+    type: Literal["ssh", "ec2", "command", "local"] = "ssh"
+    hostname: Word | None = None
+    user: Word | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    ssh_key: str | None = None
+    transport: Literal["auto", "paramiko", "openssh"] = "auto"
+    ssh: SshOptions = SshOptions()
+    command: tuple[str, ...] = ()
+    python: str = "python3"
+    workspace: str = "~/jupyter-remote/{project}"
+    env_setup: str = ""
+    env: Variables = Field(default_factory=dict)
+    sync: SyncOptions = SyncOptions()
+    launcher: Literal["process", "container", "slurm", "pbs", "ray"] = "process"
+    container: ContainerOptions = ContainerOptions()
+    slurm: SlurmOptions = SlurmOptions()
+    pbs: PbsOptions = PbsOptions()
+    ray: RayOptions = RayOptions()
+    ec2: Ec2Options = Ec2Options()
+    facts: dict[str, Any] = Field(default_factory=dict)
+    connect_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    session_idle: Duration | None = 86400.0
+
+
+class HostConfig(HostSettings):
+    """One host, all layers resolved. `name` is what the user calls it, and no key of the file."""
+
+    name: str
+
+    @property
+    def destination(self) -> str:
+        """What ssh is asked for: `hostname` or else the name; either may be an alias of the ssh config."""
+        return self.hostname or self.name
+
+
+class Archive(Section):
+    """One entry under `archives:`."""
+
+    type: Literal["s3", "folder"]
+    bucket: str | None = None
+    prefix: str = ""
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    path: str | None = None
+
+
+class ConfigFile(Section):
+    """A whole `hosts.yaml` or `.jupyter-remote.yaml`."""
+
+    defaults: HostSettings = HostSettings()
+    hosts: dict[str, HostSettings] = Field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    archives: dict[str, Archive] = Field(default_factory=dict)
+
+
+def section_at(root: type[Section], path: tuple[str | int, ...]) -> type[Section] | None:
+    """The model that holds the last key of `path`, or None where keys are free (`env`, `facts`)."""
+    model: type[Section] | None = root
+    free: type[Section] | None = None
+    for key in path[:-1]:
+        if free is not None:
+            model, free = free, None
+        elif model is not None and str(key) in model.model_fields:
+            annotation: Any = model.model_fields[str(key)].annotation
+            if isinstance(annotation, type) and issubclass(annotation, Section):
+                model = annotation
+            else:
+                values = [arg for arg in getattr(annotation, "__args__", ()) if isinstance(arg, type)]
+                free = next((arg for arg in values if issubclass(arg, Section)), None)
+                model = None
+        else:
+            return None
+    return model
+
+
+def is_text(path: tuple[str, ...]) -> bool:
+    """Whether the host key at `path` takes text as it stands, so that it must not be read as YAML."""
+    if len(path) == 2 and path[0] == "env":
+        return True
+    model = section_at(HostSettings, path)
+    field = model.model_fields.get(path[-1]) if model else None
+    return field is not None and field.annotation in (str, str | None, Word | None)
+
+
+def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` overlaid by `over`: mappings merge, the lists of `sync` add up, everything else replaces."""
+    merged = dict(base)
+    for key, value in over.items():
+        before = merged.get(key)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            merged[key] = deep_merge(before, value)
+        else:
+            merged[key] = value
+    if isinstance(base.get("sync"), Mapping) and isinstance(over.get("sync"), Mapping):
+        for key in ("include", "exclude", "pull"):
+            if key in base["sync"] and key in over["sync"]:
+                merged["sync"][key] = [*base["sync"][key], *over["sync"][key]]
+    return merged

@@ -1,0 +1,300 @@
+"""One live agent: handshake, the reader thread, streams with credit, and failures as our own errors.
+
+What requests mean is in ``remote.py`` and ``sync/``; how bytes reach the host is the transport's business.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from . import boot
+from .agent import messages as m
+from .agent.streams import COUNTED, WINDOW
+from .agent.version import PROTOCOL, VERSION
+from .agent.wire import Decoder, Frame, WireError, encode
+from .config_models import HostConfig
+from .errors import ConnectionLost, DiskFull, LaunchError, ProtocolError, RemoteError, SyncError, UsageError
+from .transports import Channel, Prompter, Transport, make_transport
+
+FAILURES: dict[str, type[RemoteError]] = {
+    "disk_full": DiskFull,
+    "launch": LaunchError,
+    "sync": SyncError,
+    "usage": UsageError,
+    "os": LaunchError,
+    "agent": ProtocolError,
+}
+# A lock that is waited for without a time-out can't be interrupted on Windows.
+_TICK = 0.5
+
+
+class Stale(Exception):
+    """The mirror is not at the generation the client believed in."""
+
+
+class Stream:
+    """One request and its answers."""
+
+    def __init__(self, connection: Connection, number: int) -> None:
+        self.number = number
+        self._connection = connection
+        self._inbox: SimpleQueue[Frame | None] = SimpleQueue()
+        self._room = WINDOW
+        self._changed = threading.Condition()
+        self._taken = 0
+        self._failed: m.Failure | None = None
+
+    def send(self, message: m.Message, payload: bytes = b"") -> None:
+        """Sends a frame; Data waits for the agent's credit.
+
+        Raises:
+            ConnectionLost: the link is gone.
+            RemoteError: the request has failed already, so there is no use in sending more.
+        """
+        if isinstance(message, COUNTED):
+            with self._changed:
+                while self._room <= 0 or self._failed is not None:
+                    if self._failed is not None:
+                        raise self._connection.failure(self._failed)
+                    self._connection.check()
+                    self._changed.wait(_TICK)
+                self._room -= len(payload)
+        self._connection.write(encode(self.number, message, payload))
+
+    def receive(self) -> Frame:
+        """The next answer.
+
+        Raises:
+            ConnectionLost: the link is gone.
+            Stale: the workspace on the host has changed.
+            RemoteError: the request failed there.
+        """
+        while True:
+            try:
+                frame = self._inbox.get(timeout=_TICK)
+                break
+            except Empty:
+                continue
+        if frame is None:
+            self._inbox.put(None)
+            self._connection.check()
+            raise ConnectionLost(self._connection.lost_text(), host=self._connection.host.name)
+        if isinstance(frame.message, m.Failure):
+            raise self._connection.failure(frame.message)
+        if isinstance(frame.message, COUNTED):
+            self._taken += len(frame.payload)
+            if self._taken >= WINDOW // 4:
+                self.send(m.Credit(self._taken))
+                self._taken = 0
+        return frame
+
+    def deliver(self, frame: Frame | None) -> None:
+        """Called by the reader thread; None means the end of the connection."""
+        if frame is not None and isinstance(frame.message, m.Credit):
+            with self._changed:
+                self._room += frame.message.amount
+                self._changed.notify_all()
+            return
+        if frame is not None and isinstance(frame.message, m.Failure):
+            with self._changed:
+                self._failed = frame.message
+                self._changed.notify_all()
+        self._inbox.put(frame)
+
+    def close(self) -> None:
+        """No more interest in answers."""
+        self._connection.forget(self)
+
+
+class Connection:
+    """A connected agent. Use :meth:`open`.
+
+    Args:
+        host: the resolved settings.
+        transport: what leads there.
+        channel: an open channel on which the agent has said its magic bytes.
+        seen: what was read so far.
+    """
+
+    def __init__(self, host: HostConfig, transport: Transport, channel: Channel, seen: bytes) -> None:
+        self.host = host
+        self.transport = transport
+        self._channel = channel
+        self._decoder = Decoder(magic=True)
+        self._streams: dict[int, Stream] = {}
+        self._next = 1
+        self._lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._closed = False
+        self._why: Exception | None = None
+        early = list(self._decoder.receive(seen))
+        while not early:
+            data = channel.read(1 << 16)
+            if not data:
+                raise ProtocolError("the agent said hello and no more", host=host.name)
+            early = list(self._decoder.receive(data))
+        self.hello = self._check_hello(early[0])
+        self._reader = threading.Thread(target=self._read, name=f"jupyter-remote {host.name}", daemon=True)
+        self._reader.start()
+
+    @classmethod
+    def open(cls, host: HostConfig, ask: Prompter | None = None) -> Connection:
+        """Connects to the host and starts the agent there.
+
+        Args:
+            host: the resolved settings.
+            ask: who answers questions (passwords, unknown host keys); None for nobody.
+
+        Raises:
+            ConnectError, LaunchError, DiskFull: each with its advice.
+        """
+        transport = make_transport(host, ask)
+        try:
+            # The built-in host is this very machine, so its Python is known: our own.
+            channel = transport.open(boot.command(sys.executable if host.type == "local" else None))
+            watchdog = threading.Timer(host.connect_timeout + 30, channel.close)
+            watchdog.daemon = True
+            watchdog.start()
+            try:
+                started, seen = boot.handshake(channel.read, channel.write)
+                if not started:
+                    raise cls._early_end(host, transport, channel, seen)
+                return cls(host, transport, channel, seen)
+            except ConnectionLost:
+                raise cls._early_end(host, transport, channel, b"") from None
+            except WireError as error:
+                raise ProtocolError(f"the agent's hello is broken: {error}", host=host.name) from None
+            finally:
+                watchdog.cancel()
+        except BaseException:
+            transport.close()
+            raise
+
+    @staticmethod
+    def _early_end(host: HostConfig, transport: Transport, channel: Channel, seen: bytes) -> RemoteError:
+        status = channel.exit_status(5)
+        stderr = channel.stderr_tail()
+        error = boot.explain(status, stderr, host.name) or transport.explain(status, stderr)
+        banner = boot.printable(seen)[-500:]
+        if banner:
+            error.hint = f"{error.hint}\nThe host said: {banner}".strip()
+        channel.close()
+        return error
+
+    def _check_hello(self, frame: Frame) -> dict[str, Any]:
+        hello = frame.message
+        if not isinstance(hello, m.Hello):
+            raise ProtocolError("the agent did not say hello", host=self.host.name)
+        if hello.protocol != PROTOCOL:
+            raise ProtocolError(
+                f"the agent speaks protocol {hello.protocol} (version {hello.version}), "
+                f"this side speaks {PROTOCOL} (version {VERSION})",
+                host=self.host.name,
+            )
+        return dict(hello.facts or {}, version=hello.version, protocol=hello.protocol)
+
+    # Requests.
+
+    def request(self, message: m.Message, payload: bytes = b"") -> Stream:
+        """Opens a stream with a request.
+
+        Raises:
+            ConnectionLost: the link is gone.
+        """
+        with self._lock:
+            stream = Stream(self, self._next)
+            self._next += 1
+            self._streams[stream.number] = stream
+        self.check()
+        self.write(encode(stream.number, message, payload))
+        return stream
+
+    def ask(self, message: m.Message) -> dict[str, Any]:
+        """Sends a request whose answer is one object.
+
+        Raises:
+            RemoteError: the request failed, or the link did.
+        """
+        stream = self.request(message)
+        try:
+            answer = stream.receive().message
+        finally:
+            stream.close()
+        if not isinstance(answer, m.Facts):
+            raise ProtocolError(f"a {type(answer).__name__} came instead of an answer", host=self.host.name)
+        return answer.data or {}
+
+    def failure(self, failed: m.Failure) -> Exception:
+        """The error that stands for a failed request."""
+        if failed.error == "stale":
+            return Stale()
+        cls = FAILURES.get(failed.error, ProtocolError)
+        return cls(f"{self.host.name}: {failed.message}", host=self.host.name, hint=failed.hint)
+
+    # The link.
+
+    def write(self, data: bytes) -> None:
+        """Sends whole frames.
+
+        Raises:
+            ConnectionLost: the link is gone.
+        """
+        with self._write_lock:
+            self._channel.write(data)
+
+    def forget(self, stream: Stream) -> None:
+        """Drops a stream; when answers may still come, the agent is told that nobody reads them."""
+        with self._lock:
+            known = self._streams.pop(stream.number, None)
+        if known is not None and not self._closed:
+            try:
+                self.write(encode(stream.number, m.Cancel()))
+            except ConnectionLost:
+                pass
+
+    @property
+    def alive(self) -> bool:
+        """Whether the agent can still be asked."""
+        return not self._closed
+
+    def check(self) -> None:
+        """Raises ConnectionLost (or ProtocolError) when the link is gone."""
+        if isinstance(self._why, WireError):
+            raise ProtocolError(f"{self.host.name} sent a broken frame: {self._why}", host=self.host.name)
+        if self._closed:
+            raise ConnectionLost(self.lost_text(), host=self.host.name)
+
+    def lost_text(self) -> str:
+        """What to say when the link is gone."""
+        said = self._channel.stderr_tail().strip()
+        return f"the connection to {self.host.name} was lost" + (f": {said[-300:]}" if said else "")
+
+    def _read(self) -> None:
+        try:
+            while data := self._channel.read(1 << 17):
+                for frame in self._decoder.receive(data):
+                    stream = self._streams.get(frame.stream)
+                    if stream is not None:
+                        stream.deliver(frame)
+        except (WireError, ConnectionLost) as error:
+            self._why = error
+        self._closed = True
+        with self._lock:
+            waiting = list(self._streams.values())
+        for stream in waiting:
+            stream.deliver(None)
+
+    def close(self) -> None:
+        """Ends the connection; sessions and runs on the host go on."""
+        self._closed = True
+        self._channel.close()
+        self.transport.close()
+        if threading.current_thread() is not self._reader:
+            self._reader.join(5)
+
+
+Connect = Callable[[], Connection]

@@ -1,0 +1,276 @@
+"""The one table of commands and options: the magics, the command line and the reference page read it.
+
+Here belongs: what the user may type, as data, with its help and examples. Here does not belong: parsing
+(`parsing.py`), doing (`commands/`, `cell.py`), or anything that has to be imported to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "flag", "text", "path", "session", "pair", "assignment", "variable", "duration", "rest", "hosts"
+]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Args:
+        name: the long name, without dashes.
+        help: one sentence, no full stop.
+        kind: what its value is; a `flag` has none, `rest` takes every word that follows.
+        metavar: the value's name in help texts.
+        repeatable: may be given several times; the value is then a tuple.
+    """
+
+    name: str
+    help: str
+    kind: Kind = "flag"
+    metavar: str = ""
+    repeatable: bool = False
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name}"
+
+    @property
+    def key(self) -> str:
+        """The name that the parsed value goes by."""
+        return self.name.replace("-", "_")
+
+    @property
+    def usage(self) -> str:
+        return f"{self.flag} {self.metavar}" if self.metavar else self.flag
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One positional word, or (`many`) all the remaining ones, or (`last`) all those after `--`."""
+
+    key: str
+    metavar: str
+    help: str
+    required: bool = True
+    many: bool = False
+    last: bool = False
+    kind: Kind = "text"
+
+    @property
+    def usage(self) -> str:
+        if self.last:
+            return f"-- {self.metavar}"
+        text = f"{self.metavar}…" if self.many else self.metavar
+        return text if self.required else f"[{text}]"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: `%%remote` itself, a word of `%remote`, or a word below one of those.
+
+    Args:
+        exclusive: keys of options of which at most one may be given.
+        default: the subcommand that runs when none is named.
+    """
+
+    name: str
+    help: str
+    arguments: tuple[Argument, ...] = ()
+    options: tuple[Option, ...] = ()
+    examples: tuple[str, ...] = ()
+    exclusive: tuple[str, ...] = ()
+    subcommands: tuple[Command, ...] = ()
+    default: str = ""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return tuple(option.flag for option in self.options)
+
+    @property
+    def usage(self) -> str:
+        """The words after the command's own name."""
+        words = [argument.usage for argument in self.arguments if not argument.last]
+        words += ["[options]"] if self.options else []
+        words += [argument.usage for argument in self.arguments if argument.last]
+        if self.subcommands:
+            words.insert(0, f"[{'|'.join(command.name for command in self.subcommands)}]")
+        return " ".join(words)
+
+
+HOSTS = Argument("hosts", "HOSTS", "a host of `list`, an alias of ~/.ssh/config, or `local`", kind="hosts")
+HOST = Argument("host", "HOST", "the host's name")
+SOME_HOSTS = Argument(
+    "hosts", "HOST", "hosts; all configured ones when none is named", required=False, many=True
+)
+
+SETTINGS = Argument(
+    "settings", "KEY=VALUE", "dots reach nested keys, values are YAML", many=True, kind="pair"
+)
+PROGRAM = Argument(
+    "program", "PROGRAM [ARGS]", "the program and its arguments", required=False, many=True, last=True
+)
+NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True)
+
+NO_SYNC = Option("no-sync", "run on the workspace as it is on the host")
+SESSION = Option("session", "which session (default: one per host and notebook)", "session", "NAME")
+FRESH = Option("fresh", "a new process for this run only")
+BASH = Option("bash", "the cell is shell")
+SCRIPT = Option(
+    "script",
+    "the cell's text is saved as FILE and run as a program with ARGS; everything after FILE belongs to ARGS",
+    "rest",
+    "FILE [ARGS]",
+)
+CWD = Option("cwd", "the folder it runs in, relative to the workspace on the host", "path", "PATH")
+ENV = Option("env", "an environment variable of the run", "assignment", "K=V", repeatable=True)
+PASS_ENV = Option(
+    "pass-env",
+    "hand over a local environment variable; its value is never recorded or visible in `ps`",
+    "variable",
+    "NAME",
+    repeatable=True,
+)
+TIMEOUT = Option(
+    "timeout", "stop the run after this time: 90, 30s, 10m, 1h30m, 2d, 01:30:00", "duration", "DURATION"
+)
+LABEL = Option("label", "a label that the run's record carries", "text", "TEXT")
+DRY_RUN = Option("dry-run", "say what would happen and do nothing")
+QUIET = Option("quiet", "no status line")
+JSON = Option("json", "one JSON document on stdout")
+
+CELL = Command(
+    "%%remote",
+    "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
+    arguments=(HOSTS,),
+    options=(
+        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+    ),
+    exclusive=("session", "fresh", "bash", "script"),
+    examples=(
+        "%%remote dgx01",
+        "%%remote dgx01 --session training --timeout 2h",
+        "%%remote local --bash",
+        "%%remote dgx01 --script train.py --epochs 3",
+    ),
+)  # fmt: skip
+
+LINE = Command(
+    "%remote",
+    "Hosts, sessions and runs; `jupyter remote` takes the same words.",
+    subcommands=(
+        Command(
+            "list",
+            "The hosts, groups and archives, and where each is defined.",
+            options=(JSON,),
+            examples=("%remote list",),
+        ),
+        Command(
+            "test",
+            "Can the host be used? Connect, look at its Python, write in the workspace, run a program.",
+            arguments=(Argument("hosts", "HOST", "hosts to test", many=True),),
+            options=(JSON,),
+            examples=("%remote test dgx01 dgx02",),
+        ),
+        Command(
+            "show",
+            "The host's resolved settings, and where each came from.",
+            arguments=(HOST,),
+            options=(JSON,),
+            examples=("%remote show dgx01",),
+        ),
+        Command(
+            "set",
+            "Change settings of a host in your hosts.yaml; an unknown host is added.",
+            arguments=(
+                HOST,
+                SETTINGS,
+            ),
+            examples=(
+                "%remote set dgx01 hostname=gpu-server-01 user=me",
+                "%remote set dgx01 ssh.keepalive=15",
+            ),
+        ),
+        Command(
+            "remove",
+            "Forget the host: its entry in your hosts.yaml goes, nothing on the host changes.",
+            arguments=(HOST,),
+            examples=("%remote remove dgx01",),
+        ),
+        Command(
+            "sync",
+            "Bring the workspace to the host.",
+            arguments=(HOST,),
+            options=(Option("dry-run", "list what would go, and what is skipped by which rule"), JSON),
+            examples=("%remote sync dgx01 --dry-run",),
+        ),
+        Command(
+            "run",
+            "Run a program (or with --script a local script) on a host; exits with its exit code.",
+            arguments=(
+                HOSTS,
+                PROGRAM,
+            ),
+            options=(
+                NO_SYNC,
+                Option(
+                    "script",
+                    "send this local script and run it with ARGS; everything after FILE belongs to ARGS",
+                    "rest",
+                    "FILE [ARGS]",
+                ),
+                CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+            ),
+            exclusive=("script", "program"),
+            examples=("jupyter remote run dgx01 --timeout 2h -- python train.py --epochs 3",),
+        ),
+        Command(
+            "status",
+            "Load, memory, disk, GPUs, my sessions and runs.",
+            arguments=(SOME_HOSTS,),
+            options=(JSON,),
+            examples=("%remote status dgx01",),
+        ),
+        Command(
+            "sessions",
+            "The live sessions.",
+            subcommands=(
+                Command("list", "The live sessions of a host.", arguments=(SOME_HOSTS,), options=(JSON,)),
+                Command(
+                    "stop",
+                    "End sessions of a host; all of mine there when none is named.",
+                    arguments=(HOST, NAMES),
+                ),
+            ),
+            default="list",
+            examples=("%remote sessions list dgx01", "%remote sessions stop dgx01 training"),
+        ),
+        Command("version", "Of the package, the protocol and the agent.", options=(JSON,)),
+    ),
+)  # fmt: skip
+
+
+def walk(command: Command = LINE, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
+    """Yield every command below `command` with the words that lead to it."""
+    for child in command.subcommands:
+        words = (*path, child.name)
+        yield words, child
+        yield from walk(child, words)
+
+
+def help_text() -> str:
+    """Everything the magics understand, as plain text: what `%%remote?` shows."""
+    lines = [f"{CELL.name} {CELL.usage}", f"    {CELL.help}", ""]
+    lines += [f"    {option.usage:<20} {option.help}" for option in CELL.options]
+    lines += [
+        "",
+        *(f"    {example}" for example in CELL.examples),
+        "",
+        f"{LINE.name} WORDS",
+        f"    {LINE.help}",
+        "",
+    ]
+    lines += [f"    {' '.join((*words, command.usage))}\n        {command.help}" for words, command in walk()]
+    return "\n".join(lines)

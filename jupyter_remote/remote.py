@@ -1,0 +1,338 @@
+"""A host, a workspace and a live link between them: the verbs. Start reading here.
+
+A cell goes ``Remote.run_cell`` -> ``sync.session`` (what changed) -> ``connection`` (one message) -> agent ->
+supervisor -> worker, and comes back as events of a :class:`~jupyter_remote.run.Run`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets as random_source
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .agent import messages as m
+from .config import Config
+from .connection import Connection, Stale
+from .errors import ProtocolError, SyncError, UsageError
+from .run import Run
+from .sync.session import ATTEMPTS, SyncReport, WorkspaceSync
+
+if TYPE_CHECKING:
+    from .config_models import HostConfig
+    from .transports import Prompter
+
+MAX_CODE = 1 << 20
+
+_pool: dict[tuple[str, Path, str], Remote] = {}
+_pool_lock = threading.Lock()
+
+
+def connect(name: str, *, workspace: Path | None = None, ask: Prompter | None = None, **overrides: Any) -> Remote:
+    """The host of that name, for a workspace; the link opens with the first request.
+
+    Args:
+        name: an entry of hosts.yaml, an alias of the ssh configuration, or ``local``.
+        workspace: the local project folder; the current one when None.
+        ask: who answers questions (passwords, unknown host keys); the terminal or notebook when None.
+        overrides: settings of the host for this call, e.g. ``python="~/envs/torch"``.
+
+    Returns:
+        The same object for the same arguments, so that its link is used again.
+
+    Raises:
+        UnknownHost: there is no such host.
+        ConfigError: the configuration is not valid.
+    """
+    root = Path(workspace or Path.cwd()).resolve()
+    host = Config.load(root).host(name, overrides or None)
+    key = (name, root, host.model_dump_json())
+    with _pool_lock:
+        if key not in _pool:
+            _pool[key] = Remote(host, root, ask)
+        return _pool[key]
+
+
+def new_run_id() -> str:
+    """An id that sorts by time (UTC) and is unique: ``20261122-014500-7f3a``."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{random_source.token_hex(2)}"
+
+
+class Remote:
+    """One host for one workspace.
+
+    Args:
+        host: the resolved settings.
+        workspace: the local project folder.
+        ask: who answers questions; None for the terminal or notebook.
+    """
+
+    def __init__(self, host: HostConfig, workspace: Path, ask: Prompter | None = None) -> None:
+        self.host = host
+        self.workspace = workspace
+        self.mirror = host.workspace.replace("{project}", workspace.name or "root")
+        self._ask = ask
+        self._live: Connection | None = None
+        self._lock = threading.RLock()
+        self._sync = WorkspaceSync(workspace, self.mirror, _owner(workspace), host.sync)
+
+    def __repr__(self) -> str:
+        return f"<Remote {self.host.name}: {self.workspace}>"
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Runs.
+
+    def run_cell(
+        self,
+        code: str,
+        *,
+        session: str = "default",
+        fresh: bool = False,
+        sync: bool = True,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        pass_env: Sequence[str] = (),
+        timeout: float | None = None,
+        label: str | None = None,
+        notebook: str | None = None,
+    ) -> Run:
+        """Syncs the workspace and runs Python code in a session that keeps its variables.
+
+        Args:
+            code: one cell.
+            session: name of the session; made when there is none.
+            fresh: a new process for this run only, instead of the session.
+            sync: False runs on the workspace as it is on the host.
+            cwd: folder on the host to run in, relative to the workspace.
+            env: variables for this run.
+            pass_env: names of variables here whose values go there and are never written down.
+            timeout: seconds after which it is stopped.
+            label: a text to know it by.
+            notebook: where the cell stands, for the record.
+
+        Returns:
+            The run, started.
+
+        Raises:
+            ConnectError, SyncError, LaunchError: it could not be started.
+            UsageError: a bad argument.
+        """
+        run: dict[str, Any] = {"id": new_run_id(), "kind": "cell"}
+        name = f"run-{run['id']}" if fresh else session
+        settings = self._session(name, one_run="cell" if fresh else None)
+        run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
+        return self._start(run, settings, code, pass_env, sync)
+
+    def run_bash(self, code: str, **options: Any) -> Run:
+        """Runs a shell script with bash; options as :meth:`run_cell` without session and fresh."""
+        return self._program(["bash", "{code}"], code, **options)
+
+    def run_script(self, name: str, text: str, args: Sequence[str] = (), **options: Any) -> Run:
+        """Runs Python code as a program of that file name, with arguments; options as :meth:`run_bash`."""
+        return self._program(["{python}", "{script}", *args], text, script=name, **options)
+
+    def run_program(self, argv: Sequence[str], **options: Any) -> Run:
+        """Runs a program; a ``.py`` file is given to the host's Python. Options as :meth:`run_bash`.
+
+        Raises:
+            UsageError: there is no program in ``argv``.
+        """
+        if not argv:
+            raise UsageError("no program to run")
+        words = ["{python}", *argv] if argv[0].endswith(".py") else list(argv)
+        return self._program(words, "", **options)
+
+    def _program(
+        self,
+        argv: list[str],
+        code: str,
+        *,
+        script: str | None = None,
+        sync: bool = True,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        pass_env: Sequence[str] = (),
+        timeout: float | None = None,
+        label: str | None = None,
+        notebook: str | None = None,
+    ) -> Run:
+        run: dict[str, Any] = {"id": new_run_id(), "kind": "program", "argv": argv, "script": script}
+        settings = self._session(f"run-{run['id']}", one_run="program")
+        run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
+        return self._start(run, settings, code, pass_env, sync)
+
+    def attach(self, run_id: str, from_seq: int = 0) -> Run:
+        """The run of that id, with its events after ``from_seq``.
+
+        Raises:
+            UsageError: there is no such run on the host.
+        """
+        connection = self.connection()
+        stream = connection.request(m.Attach(run_id, from_seq))
+        return Run(connection, _accepted(stream.receive().message), stream)
+
+    def _session(self, name: str, one_run: str | None) -> dict[str, Any]:
+        python = self.host.python
+        if self.host.type == "local" and "python" not in self.host.model_fields_set:
+            import sys
+
+            python = sys.executable  # the built-in host is the environment of the notebook itself
+        return {
+            "name": name,
+            "python": python,
+            "env_setup": self.host.env_setup,
+            "env": dict(self.host.env),
+            "idle": self.host.session_idle,
+            "workspace": self.mirror,
+            "one_run": one_run,
+        }
+
+    def _start(
+        self, run: dict[str, Any], session: dict[str, Any], code: str, pass_env: Sequence[str], sync: bool
+    ) -> Run:
+        text = code.encode("utf-8")
+        if len(text) > MAX_CODE:
+            raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
+        run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
+        values = _values(pass_env)
+        connection = self._connect(session)
+        for _ in range(ATTEMPTS):
+            try:
+                pushed = self._sync.push(connection) if sync else None
+                after = pushed.after if pushed else None
+                generation = self._sync.generation if pushed and after is None else None
+                stream = connection.request(m.Execute(run, session, generation, values, after), text)
+                report = pushed.finish() if pushed else None
+                started = Run(connection, _accepted(stream.receive().message), stream)
+                started.sync_report = report
+                return started
+            except Stale:
+                self._sync.forget()
+        raise SyncError(
+            f"the mirror on {self.host.name} keeps changing: another client syncs to {self.mirror} all the time",
+            host=self.host.name,
+        )
+
+    # The workspace.
+
+    def sync(self, dry_run: bool = False) -> SyncReport:
+        """Brings the workspace to the host, or with ``dry_run`` says what that would do.
+
+        Raises:
+            SyncError, DiskFull, ConnectError: it could not be done.
+        """
+        connection = self.connection()
+        if dry_run:
+            self._sync.forget()
+            return self._sync.preview(connection)
+        for _ in range(ATTEMPTS):
+            try:
+                return self._sync.push(connection).finish()
+            except Stale:
+                self._sync.forget()
+        raise SyncError(f"the mirror on {self.host.name} keeps changing", host=self.host.name)
+
+    # The host.
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the agent said first: python, platform, home, version, protocol."""
+        return self.connection().hello
+
+    @property
+    def transport_name(self) -> str:
+        """Which transport leads there."""
+        return str(self.connection().transport.name)
+
+    def status(self) -> dict[str, Any]:
+        """Load, memory, disks, GPUs, sessions; sizes in bytes."""
+        return self.connection().ask(m.Status())
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """The live sessions of this user on the host."""
+        return list(self.connection().ask(m.ListSessions())["sessions"])
+
+    def stop_session(self, name: str) -> None:
+        """Ends a session with all its processes.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        self.connection().ask(m.StopSession(name))
+
+    def stop_sessions(self) -> list[str]:
+        """Ends all sessions of this user on the host; returns their names."""
+        return list(self.connection().ask(m.StopSession())["stopped"])
+
+    # The link.
+
+    def connection(self) -> Connection:
+        """The live connection, opened when there is none.
+
+        Raises:
+            ConnectError, LaunchError, DiskFull: each with its advice.
+        """
+        return self._connect(None)
+
+    def _connect(self, session: dict[str, Any] | None) -> Connection:
+        with self._lock:
+            if self._live is None or not self._live.alive:
+                if self._live is not None:
+                    self._live.close()
+                self._sync.forget()
+                self._live = Connection.open(self.host, self._ask)
+                if session is not None:
+                    # Its interpreter starts while the files are compared.
+                    self._live.request(m.OpenSession(session))
+            return self._live
+
+    def close(self) -> None:
+        """Ends the link; sessions and runs go on."""
+        with self._lock, _pool_lock:
+            for key in [key for key, remote in _pool.items() if remote is self]:
+                del _pool[key]
+            if self._live is not None:
+                self._live.close()
+                self._live = None
+
+
+def _accepted(message: m.Message) -> dict[str, Any]:
+    if not isinstance(message, m.Accepted):
+        raise ProtocolError(f"a {type(message).__name__} came instead of a run")
+    return message.run
+
+
+def _values(names: Sequence[str]) -> dict[str, str]:
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise UsageError(f"--pass-env: {', '.join(missing)} is not set here")
+    return {name: os.environ[name] for name in names}
+
+
+def _owner(workspace: Path) -> str:
+    """An id of this folder on this machine: what it put on a mirror is told from what others put there."""
+    from jupyter_core.paths import jupyter_data_dir
+
+    path = Path(jupyter_data_dir()) / "remote" / "machine-id"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(path, "x", encoding="ascii") as file:
+                file.write(random_source.token_hex(16))
+        except FileExistsError:
+            pass
+        machine = path.read_text("ascii")
+    except OSError:
+        import platform
+
+        machine = f"{platform.node()}:{Path.home()}"
+    return blake2b(f"{machine}:{workspace}".encode(), digest_size=8).hexdigest()

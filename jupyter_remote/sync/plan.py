@@ -1,0 +1,133 @@
+"""What has to be done so that a mirror holds the workspace: a pure function of both sides.
+
+Nothing is read, sent or asked here. What is there is what *we* put there and what became of it; files that
+the host made by itself are nobody's business but its own.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from ..agent.entry import DIR, Entry, Manifest
+from ..agent.mirror_index import CHANGED, MISSING, SAME
+from ..agent.pack import CHMOD, DELETE, PUT, Change
+from ..errors import SyncError
+
+Inventory = dict[str, tuple[Entry, str, str]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps, and what a user would want to know about them.
+
+    Args:
+        changes: the change set, for `pack`.
+        deletes: paths that it deletes.
+        conflicts: paths that it replaces although the host's side, or another workspace, changed them;
+            their content is kept aside there.
+        host_changed: paths that only the host changed, or that we would delete had the host not changed
+            them: left alone.
+        unchanged: how many paths need nothing.
+        bytes: of content to be sent, uncompressed.
+    """
+
+    changes: list[Change]
+    deletes: list[str]
+    conflicts: list[str]
+    host_changed: list[str]
+    unchanged: int
+    bytes: int
+
+
+def plan(local: Manifest, remote: Inventory, owner: str, held: Collection[str] = ()) -> Plan:
+    """Compares a workspace with its mirror.
+
+    Args:
+        local: the workspace.
+        remote: path -> (what was put there, by whom, `same` | `changed` | `missing`).
+        owner: id of this workspace.
+        held: paths that are here and are not synced (folders end in a slash): not deleted there either.
+    """
+    changes: list[Change] = []
+    deletes: list[str] = []
+    conflicts: set[str] = set()
+    host_changed: list[str] = []
+    unchanged = 0
+    for path, entry in local.items():
+        known, put_by, state = remote.get(path, (None, owner, MISSING))
+        if known == entry and state == SAME:
+            unchanged += 1
+        elif known == entry and state == CHANGED:
+            host_changed.append(path)
+        elif known is not None and state == SAME and put_by == owner and _differ_by_mode(known, entry):
+            changes.append(Change(CHMOD, path, entry))
+        else:
+            changes.append(Change(PUT, path, entry))
+            # A folder is never in the way of a folder: it takes the new mode and keeps its content.
+            in_the_way = known is not None and (known.kind != DIR or entry.kind != DIR)
+            if in_the_way and (state == CHANGED or (state == SAME and put_by != owner)):
+                conflicts.add(path)
+    for path, (_, put_by, state) in remote.items():
+        if path in local or put_by != owner or _is_held(path, held):
+            continue
+        if state == CHANGED:
+            host_changed.append(path)
+            conflicts.update(_in_the_way(path, local))
+            continue
+        changes.append(Change(DELETE, path))
+        if state == SAME:
+            deletes.append(path)
+    size = sum(change.entry.size for change in changes if change.op == PUT and change.entry is not None)
+    return Plan(changes, sorted(deletes), sorted(conflicts), sorted(host_changed), unchanged, size)
+
+
+def same_names(paths: Iterable[str], *, folds_case: bool) -> list[list[str]]:
+    """Groups of paths that would be one and the same file on the host.
+
+    Args:
+        paths: of a manifest.
+        folds_case: the host's file system takes `A` and `a`, and the two ways to write `é`, for one name.
+    """
+    if not folds_case:
+        return []
+    groups = defaultdict(list)
+    for path in paths:
+        groups[unicodedata.normalize("NFC", path).casefold()].append(path)
+    return [sorted(group) for group in groups.values() if len(group) > 1]
+
+
+def check_names(local: Manifest, host: str, *, folds_case: bool) -> None:
+    """Refuses a workspace that the host's file system can't hold.
+
+    Raises:
+        SyncError: two paths would be one file there; they are named.
+    """
+    groups = same_names(local, folds_case=folds_case)
+    if groups:
+        named = "; ".join(" and ".join(map(repr, group)) for group in groups[:10])
+        raise SyncError(
+            f"{host} takes these for the same name: {named}",
+            host=host,
+            hint="Rename one of each, or add it to `exclude:`.",
+        )
+
+
+def _differ_by_mode(known: Entry, entry: Entry) -> bool:
+    return known._replace(mode=entry.mode) == entry
+
+
+def _parents(path: str) -> Iterable[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _is_held(path: str, held: Collection[str]) -> bool:
+    return bool(held) and (path in held or any(parent + "/" in held for parent in (path, *_parents(path))))
+
+
+def _in_the_way(path: str, local: Manifest) -> Iterable[str]:
+    """Where a file or link is to be put in place of a folder above this path."""
+    return [parent for parent in _parents(path) if parent in local and local[parent].kind != DIR]

@@ -1,0 +1,204 @@
+"""The state of a workspace, cheap to ask for again and again.
+
+A `Scanner` remembers the list of files, and what the list depends on: the folders and the rule files. As
+long as these have not changed, a file costs one `lstat`. Which files belong to a workspace is said in
+`rules.py`, what one of them holds in `content.py`; what has to be sent is not known here.
+"""
+
+# ruff: noqa: PTH (a Path costs more than the look at the file it names)
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
+
+from ..agent.entry import LINK, Entry, Manifest
+from ..errors import SyncError
+from . import worktree
+from .content import Found, Unsendable, Vanished, check_link, folder_entry, read
+from .folder import Mark, folder_mark, list_folder, source_mark
+from .rules import Listing, Skipped, list_files
+
+MAX_FILE_SIZE = 200_000_000
+_NAMED_PROBLEMS = 10
+_WORTH_A_THREAD = 1 << 20
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A workspace at one moment. The same object comes again as long as nothing changes.
+
+    Args:
+        manifest: everything to be synced.
+        skipped: everything else, with the rule that left it out.
+        problems: what belongs to the workspace and can't be sent, one sentence each.
+        notes: sentences for the user about what could not be taken into account.
+    """
+
+    manifest: Manifest
+    skipped: tuple[Skipped, ...]
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Scanner:
+    """Keeps watch over one workspace. Safe to share between threads.
+
+    Args:
+        root: the workspace.
+        include, exclude: patterns of the configuration, in the language of gitignore.
+        max_file_size: bytes; larger files are left out and named.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        max_file_size: int = MAX_FILE_SIZE,
+    ) -> None:
+        self._root = str(Path(root).resolve())
+        self._include = tuple(include)
+        self._exclude = tuple(exclude)
+        self._max_file_size = max_file_size
+        self._lock = Lock()
+        self._listing: Listing | None = None
+        # By absolute path, because that is what the hot loop needs. None: to be read in any case.
+        self._marks: dict[str, Mark | None] = {}
+        self._found: dict[str, Found] = {}
+        self._last: Scan | None = None
+        self._outdated = True
+
+    def scan(self, *, strict: bool = True) -> Scan:
+        """Looks at the workspace.
+
+        Args:
+            strict: raise when something can't be sent; otherwise `problems` names it.
+
+        Raises:
+            SyncError: an unreadable file or folder, a link that leads out, a failing git: by name.
+        """
+        with self._lock:
+            scan = self._scan()
+        if strict and scan.problems:
+            named = [*scan.problems[:_NAMED_PROBLEMS]]
+            if len(scan.problems) > len(named):
+                named.append(f"and {len(scan.problems) - len(named)} more")
+            raise SyncError(
+                f"the workspace {self._root} can't be synced: " + "; ".join(named),
+                hint="Put it right, or add the path to `exclude:`.",
+            )
+        return scan
+
+    def open(self, path: str) -> BinaryIO:
+        """Opens a file of the workspace for reading, unbuffered: what `pack` asks for."""
+        return open(os.path.join(self._root, path), "rb", buffering=0)
+
+    def _scan(self) -> Scan:
+        listing = self._listing
+        if listing is None or not self._still_right(listing):
+            self._listing, self._outdated = None, True
+            listing = list_files(self._root, self._include, self._exclude)
+            self._marks = {self._full(path): None for path in listing.files}
+            self._found = {path: self._found[path] for path in listing.files if path in self._found}
+            self._marks.update((self._full(path), found.mark) for path, found in self._found.items())
+            self._listing = listing
+        stale = self._stale()
+        if stale or self._outdated or self._last is None:
+            self._outdated = True
+            scan = self._read(listing, stale)
+            # What was looked at only because it was too fresh may well be the same.
+            self._last = self._last if scan == self._last else scan
+            self._outdated = False
+        return self._last
+
+    def _stale(self) -> dict[str, int]:
+        """The files that are not as they were, with their sizes; the loop that every cell pays for."""
+        lstat = os.lstat
+        stale = {}
+        for full, mark in self._marks.items():
+            try:
+                status = lstat(full)
+            except OSError:
+                if mark != ():
+                    stale[full] = 0
+                continue
+            if mark != (
+                status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
+            ):  # fmt: skip
+                stale[full] = status.st_size
+        start = len(self._root) + 1
+        return {full[start:]: size for full, size in stale.items()}
+
+    def _still_right(self, listing: Listing) -> bool:
+        """Whether listing again would give the same list. A folder's names are looked at before git is asked."""
+        if listing.git_folder != worktree.enclosing(self._root):
+            return False
+        if any(mark is None or source_mark(path) != mark for path, mark in listing.sources.items()):
+            return False
+        for path, folder in listing.watched.items():
+            full = os.path.join(self._root, path)
+            try:
+                if folder.mark is not None and folder_mark(os.lstat(full)) == folder.mark:
+                    continue
+                now = list_folder(full)
+            except OSError:
+                return False
+            if now.names != folder.names:
+                return False
+            if now.mode != folder.mode:
+                self._outdated = True
+            listing.watched[path] = now
+        return True
+
+    def _read(self, listing: Listing, stale: dict[str, int]) -> Scan:
+        problems: list[str] = []
+        for path, outcome in self._read_all(stale):
+            self._found.pop(path, None)
+            self._marks[self._full(path)] = None
+            if isinstance(outcome, Found):
+                self._found[path] = outcome
+                self._marks[self._full(path)] = outcome.mark
+            elif isinstance(outcome, Vanished):
+                self._marks[self._full(path)] = ()
+            else:
+                problems.append(str(outcome))
+        entries: dict[str, Entry] = {}
+        skipped = list(listing.skipped)
+        for folder in listing.folders & listing.watched.keys():
+            entries[folder] = folder_entry(listing.watched[folder].mode)
+        for path in listing.files:
+            what = self._found[path].what if path in self._found else None
+            if isinstance(what, Entry):
+                try:
+                    entries[path] = check_link(self._root, path, what.target) if what.kind == LINK else what
+                except Unsendable as problem:
+                    problems.append(str(problem))
+            elif what is not None:
+                skipped.append(what)
+        manifest = {path: entries[path] for path in sorted(entries)}
+        return Scan(manifest, tuple(skipped), tuple(problems), tuple(listing.notes))
+
+    def _read_all(self, sizes: dict[str, int]) -> Iterator[tuple[str, Found | Vanished | Unsendable]]:
+        large = [path for path, size in sizes.items() if size >= _WORTH_A_THREAD]
+        if len(large) < 2:
+            large = []
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            # Hashing lets other threads run; for a small file the hand-over costs more than it saves.
+            outcomes = pool.map(self._read_one, large)
+            for path in sizes.keys() - set(large):
+                yield path, self._read_one(path)
+            yield from zip(large, outcomes, strict=True)
+
+    def _read_one(self, path: str) -> Found | Vanished | Unsendable:
+        try:
+            return read(self._root, path, self._max_file_size)
+        except (Vanished, Unsendable) as outcome:
+            return outcome
+
+    def _full(self, path: str) -> str:
+        return f"{self._root}{os.sep}{path}"

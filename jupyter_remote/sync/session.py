@@ -1,0 +1,198 @@
+"""Keeps one workspace and its mirror on one host in step: scan, plan, send; over a connection.
+
+What to send is decided in ``plan``; what is in the workspace, in ``scan``. Here are only the messages and
+what the client remembers between two cells: the mirror's generation and what it holds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..agent import messages as m
+from ..agent.pack import ChangedWhileReading, pack
+from ..agent.tree import Entry, Manifest
+from ..config_models import SyncOptions
+from ..connection import Connection, Stream
+from ..errors import ProtocolError, SyncError
+from .plan import Plan, plan
+from .scan import Scan, Scanner
+
+# An inventory is held in memory; this many bytes describe some 500,000 files.
+LARGEST_INVENTORY = 1 << 28
+ATTEMPTS = 5
+
+
+@dataclass
+class SyncReport:
+    """What a sync did, or would do.
+
+    Args:
+        sent, deleted: paths of the workspace.
+        kept: (path, where the host's own version went) for files that had changed there.
+        conflicts: paths that changed on both sides.
+        skipped: what stayed here, with the rule that says so.
+        bytes: size of the files sent.
+        generation: of the mirror afterwards.
+        seconds: how long it took.
+    """
+
+    sent: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    skipped: list[object] = field(default_factory=list)
+    bytes: int = 0
+    generation: int = 0
+    seconds: float = 0.0
+
+
+class Pushed:
+    """A change set on its way, or nothing to send.
+
+    Args:
+        stream: where the host's answer comes; None when the mirror was up to date.
+    """
+
+    def __init__(self, owner: WorkspaceSync, scan: Scan, planned: Plan | None, stream: Stream | None) -> None:
+        self._owner = owner
+        self._scan = scan
+        self._planned = planned
+        self._stream = stream
+        self._started = time.monotonic()
+
+    @property
+    def after(self) -> int | None:
+        """Stream id that a run has to wait for."""
+        return None if self._stream is None else self._stream.number
+
+    def finish(self) -> SyncReport:
+        """Waits for the host's answer.
+
+        Raises:
+            Stale: somebody else has synced in between.
+            SyncError, DiskFull, ConnectionLost: it failed.
+        """
+        report = _report(self._planned, self._scan)
+        if self._stream is not None:
+            answer = self._stream.receive().message
+            self._stream.close()
+            if not isinstance(answer, m.Facts) or not answer.data:
+                raise ProtocolError("the answer to a sync is not one")
+            report.kept = [(str(path), str(kept)) for path, kept in answer.data["kept"]]
+            self._owner.applied(self._scan, int(answer.data["generation"]))
+        report.generation = self._owner.generation
+        report.seconds = time.monotonic() - self._started
+        return report
+
+
+class WorkspaceSync:
+    """One workspace here, and its mirror there.
+
+    Args:
+        root: the workspace.
+        mirror: path of the mirror on the host (``~`` is the host's business).
+        owner: id of this workspace on this machine.
+        options: include, exclude, max_file_size.
+    """
+
+    def __init__(self, root: Path, mirror: str, owner: str, options: SyncOptions) -> None:
+        self.root = root
+        self.mirror = mirror
+        self.generation = -1
+        self._owner = owner
+        sizes = {} if options.max_file_size is None else {"max_file_size": options.max_file_size}
+        self._scanner = Scanner(root, include=options.include, exclude=options.exclude, **sizes)
+        self._remote: dict[str, tuple[Entry, str, str]] | None = None
+        self._synced: Manifest | None = None
+
+    def forget(self) -> None:
+        """The mirror is not what we thought: ask again next time."""
+        self._remote = self._synced = None
+
+    def applied(self, scan: Scan, generation: int) -> None:
+        """The host has taken everything that the plan for this scan asked for."""
+        self.generation = generation
+        self._synced = scan.manifest
+        # What the host holds beyond our files, and its own edits, are asked for again when a plan needs them.
+        self._remote = None
+
+    def push(self, connection: Connection) -> Pushed:
+        """Scans, and sends what is missing; the answer is waited for in :meth:`Pushed.finish`.
+
+        Raises:
+            SyncError: a file can't be read or can't be sent.
+            ConnectionLost: the link is gone.
+        """
+        for _ in range(ATTEMPTS):
+            if self._synced is not None:
+                scan = self._scanner.scan()
+                if scan.manifest == self._synced:
+                    return Pushed(self, scan, None, None)
+            scan, planned = self._compare(connection)
+            if not planned.changes:
+                self._synced = scan.manifest
+                return Pushed(self, scan, planned, None)
+            try:
+                return Pushed(self, scan, planned, self._send(connection, planned))
+            except ChangedWhileReading as changed:
+                last = changed
+        raise SyncError(f"{last.path} keeps changing while it is read", hint="Exclude it, or sync when it is finished.")
+
+    def preview(self, connection: Connection) -> SyncReport:
+        """What a push would do now."""
+        scan, planned = self._compare(connection)
+        report = _report(planned, scan)
+        report.generation = self.generation
+        return report
+
+    def _compare(self, connection: Connection) -> tuple[Scan, Plan]:
+        # The question travels while the files are looked at.
+        asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
+        scan = self._scanner.scan()
+        if asked is not None:
+            self._read_inventory(asked)
+        assert self._remote is not None
+        if scan.problems:
+            raise SyncError("\n".join(str(problem) for problem in scan.problems))
+        return scan, plan(scan.manifest, self._remote, self._owner)
+
+    def _read_inventory(self, stream: Stream) -> None:
+        unpacker = zlib.decompressobj()
+        content = bytearray()
+        while not isinstance((frame := stream.receive()).message, m.End):
+            content += unpacker.decompress(frame.payload, LARGEST_INVENTORY - len(content) + 1)
+            if len(content) > LARGEST_INVENTORY:
+                raise ProtocolError("the host's list of files is too large to be true")
+        stream.close()
+        try:
+            told = json.loads(bytes(content))
+            rows = told["entries"].items()
+            self._remote = {path: (Entry(*entry), owner, state) for path, (entry, owner, state) in rows}
+            self.generation = int(told["generation"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise ProtocolError(f"the host's list of files is broken: {error}") from None
+
+    def _send(self, connection: Connection, planned: Plan) -> Stream:
+        stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
+        try:
+            for piece in pack(planned.changes, lambda path: open(self.root / path, "rb")):
+                stream.send(m.Data(), piece)
+            stream.send(m.End())
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+
+def _report(planned: Plan | None, scan: Scan) -> SyncReport:
+    report = SyncReport(skipped=list(scan.skipped))
+    if planned is not None:
+        report.deleted = list(planned.deletes)
+        report.sent = [change.path for change in planned.changes if change.path not in set(planned.deletes)]
+        report.conflicts = list(planned.conflicts)
+        report.bytes = planned.bytes
+    return report

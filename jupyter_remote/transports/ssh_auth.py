@@ -1,0 +1,303 @@
+"""Logging in over a paramiko transport: the agent's keys, key files, then what the user can answer.
+
+Secrets pass through here from the prompter to paramiko and are neither kept nor put into a message.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import queue
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import paramiko
+from paramiko.agent import Agent, AgentSSH
+from paramiko.auth_handler import AuthHandler
+
+from ..errors import AuthenticationError, HostUnreachable
+from ..hosts.ssh_config import SshSettings
+from . import Prompter
+
+_TRIES = 3
+# How long the host may think about one answer (a push to a phone counts as thinking).
+_ANSWER_S = 120.0
+
+Prompts = list[tuple[str, bool]]
+
+
+class _SocketAgent(AgentSSH):  # The stubs leave out what it inherits.
+    """The agent of an `IdentityAgent` line; paramiko's own class knows only SSH_AUTH_SOCK."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(10)
+            connection.connect(path)
+            self._connect(connection)  # type: ignore[attr-defined]
+        except BaseException:
+            connection.close()
+            raise
+
+    def close(self) -> None:
+        self._close()  # type: ignore[attr-defined]
+
+
+class Login:
+    """One attempt to log in.
+
+    Args:
+        transport: connected, with its host key checked.
+        settings: the host.
+        host: the name of the host, for messages.
+        ask: who answers; None for nobody.
+    """
+
+    def __init__(
+        self, transport: paramiko.Transport, settings: SshSettings, host: str, ask: Prompter | None
+    ) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._host = host
+        self._ask = ask
+        self._tried: list[str] = []
+        self._blobs: set[bytes] = set()
+        self._allowed: list[str] = []
+
+    def run(self) -> None:
+        """Log in.
+
+        Raises:
+            AuthenticationError: every key and answer was refused; says which keys, and what the host allows.
+            HostUnreachable: the connection broke meanwhile.
+        """
+        try:
+            with contextlib.closing(_agent(self._settings)) as agent:
+                if self._keys(agent) or self._answers():
+                    return
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if self._transport.is_active() or isinstance(error, paramiko.AuthenticationException):
+                raise self._refused(str(error)) from None
+            if "too many authentication failures" in str(error).lower():
+                hint = (
+                    "Name the key: `ssh_key`, or `IdentityFile` with `IdentitiesOnly yes` in the ssh config."
+                )
+                raise self._refused("too many keys were tried", hint) from None
+            raise HostUnreachable(
+                f"{self._host}: the connection broke while logging in: {error}", host=self._host
+            ) from None
+        raise self._refused("")
+
+    def _keys(self, agent: Any) -> bool:
+        own = [path for path in self._settings.identity_files if path.is_file()]
+        wanted = {blob for path in own if (blob := _public_blob(path))}
+        offered = list(agent.get_keys())
+        first = [key for key in offered if key.asbytes() in wanted]
+        others = [] if self._settings.identities_only else [key for key in offered if key not in first]
+        for key in (*first, *others):
+            if self._try_key(key, f"{key.get_name()} of the agent"):
+                return True
+        locked: list[Path] = []
+        for path in own:
+            if _public_blob(path) in self._blobs:
+                continue
+            try:
+                key = _load(path, None)
+            except TypeError:
+                locked.append(path)
+                continue
+            if key is not None and self._try_key(key, str(path)):
+                return True
+        return any(self._unlock(path) for path in locked)
+
+    def _unlock(self, path: Path) -> bool:
+        if self._ask is None:
+            self._tried.append(f"{path} (needs its passphrase, and nobody can be asked)")
+            return False
+        for _ in range(_TRIES):
+            answer = self._ask.ask(f"Passphrase of {path}: ", secret=True)
+            if not answer:
+                break
+            with contextlib.suppress(TypeError):
+                key = _load(path, answer.encode())
+                if key is not None:
+                    return self._try_key(key, str(path))
+        self._tried.append(f"{path} (needs its passphrase)")
+        return False
+
+    def _try_key(self, key: paramiko.PKey, label: str) -> bool:
+        self._tried.append(label)
+        self._blobs.add(key.asbytes())
+        try:
+            return self._accepted(self._transport.auth_publickey(self._settings.user, key))
+        except paramiko.BadAuthenticationType as error:
+            self._allowed = list(error.allowed_types)
+        except paramiko.AuthenticationException:
+            if not self._transport.is_active():
+                raise
+        except paramiko.SSHException:
+            # An agent that refuses to sign, or a kind of key that neither side knows: the next one may do.
+            if not self._transport.is_active():
+                raise
+        return False
+
+    def _accepted(self, more: list[str]) -> bool:
+        """Whether that was all the host wants; a second factor may be left."""
+        if not more:
+            return True
+        self._allowed = list(more)
+        return self._answers()
+
+    def _answers(self) -> bool:
+        if not self._allowed:
+            try:
+                self._transport.auth_none(self._settings.user)
+                return True
+            except paramiko.BadAuthenticationType as error:
+                self._allowed = list(error.allowed_types)
+        if self._ask is None:
+            return False
+        if "keyboard-interactive" in self._allowed:
+            return self._interactive() or ("password" in self._allowed and self._password())
+        return "password" in self._allowed and self._password()
+
+    def _password(self) -> bool:
+        assert self._ask is not None
+        for _ in range(_TRIES):
+            answer = self._ask.ask(
+                f"Password of {self._settings.user}@{self._settings.hostname}: ", secret=True
+            )
+            if not answer:
+                return False
+            try:
+                more = self._transport.auth_password(self._settings.user, answer, fallback=False)
+            except paramiko.AuthenticationException:
+                if not self._transport.is_active():
+                    raise
+                continue
+            return self._accepted(more)
+        return False
+
+    def _interactive(self) -> bool:
+        """Keyboard-interactive, with the questions asked in this thread.
+
+        paramiko calls its handler in the transport's own thread, from which neither a terminal nor a
+        notebook may be asked; so the handler hands the questions over and waits.
+        """
+        assert self._ask is not None
+        for _ in range(_TRIES):
+            questions: queue.Queue[tuple[str, str, Prompts] | None] = queue.Queue()
+            answers: queue.Queue[list[str]] = queue.Queue()
+
+            def handler(
+                title: str, text: str, prompts: Prompts, q: Any = questions, a: Any = answers
+            ) -> list[str]:
+                if not prompts:
+                    return []
+                q.put((title, text, prompts))
+                found: list[str] = a.get()
+                return found
+
+            done = threading.Event()
+            auth: Any = AuthHandler(self._transport)
+            self._transport.auth_handler = auth
+            auth.auth_interactive(self._settings.user, handler, done)
+            gave_up = False
+            try:
+                while self._transport.is_active() and not done.is_set():
+                    try:
+                        asked = questions.get(timeout=0.02)
+                    except queue.Empty:
+                        continue
+                    found = None if gave_up or asked is None else self._answer(*asked)
+                    gave_up = found is None
+                    answers.put([""] * len(asked[2]) if found is None and asked else found or [])
+            finally:
+                # Whatever ended the loop, the transport's thread must not wait for an answer for ever.
+                answers.put([])
+            try:
+                return self._accepted(auth.wait_for_response(done))
+            except paramiko.AuthenticationException:
+                if not self._transport.is_active():
+                    raise
+            if gave_up:
+                return False
+        return False
+
+    def _answer(self, title: str, text: str, prompts: Prompts) -> list[str] | None:
+        assert self._ask is not None
+        head = "\n".join(part for part in (title.strip(), text.strip()) if part)
+        found: list[str] = []
+        for prompt, shown in prompts:
+            where = f"{self._settings.user}@{self._settings.hostname}: {prompt}"
+            answer = self._ask.ask(f"{head}\n{where}" if head and not found else where, secret=not shown)
+            if answer is None:
+                return None
+            found.append(answer)
+        return found
+
+    def _refused(self, why: str, hint: str | None = None) -> AuthenticationError:
+        settings = self._settings
+        tried = f"; keys tried: {', '.join(self._tried)}" if self._tried else "; there was no key to try"
+        allowed = f"; the host allows: {', '.join(self._allowed)}" if self._allowed else ""
+        where = f"{settings.hostname}:{settings.port}"
+        said = f" ({why.rstrip('.')})" if why and "uthentication failed" not in why else ""
+        return AuthenticationError(
+            f"{self._host} refused the user `{settings.user}` at {where}{said}{tried}{allowed}",
+            host=self._host,
+            hint=hint,
+        )
+
+
+class _NoAgent:
+    def get_keys(self) -> tuple[()]:
+        return ()
+
+    def close(self) -> None:
+        pass
+
+
+def _agent(settings: SshSettings) -> Any:
+    chosen = settings.identity_agent
+    if chosen is not None and chosen.startswith("$"):
+        chosen = os.environ.get(chosen.strip("${}"), "none")
+    try:
+        if chosen is None or chosen == "SSH_AUTH_SOCK":
+            return Agent()
+        if chosen.lower() == "none":
+            return _NoAgent()
+        return _SocketAgent(str(Path(chosen).expanduser()))
+    except (paramiko.SSHException, OSError):
+        return _NoAgent()  # An agent that is gone is no reason to fail: there are the files.
+
+
+def _public_blob(path: Path) -> bytes | None:
+    """The public half of a key file, from the file beside it."""
+    try:
+        return base64.b64decode(path.with_name(path.name + ".pub").read_text().split()[1])
+    except (OSError, ValueError, IndexError, binascii.Error):
+        return None
+
+
+def _load(path: Path, passphrase: bytes | None) -> paramiko.PKey | None:
+    """The key in a file, None when it is of a kind that paramiko can't use.
+
+    Raises:
+        TypeError: it needs a passphrase, or another one.
+    """
+    load: Any = paramiko.PKey.from_path
+    try:
+        return load(path, passphrase)  # type: ignore[no-any-return]
+    except (paramiko.PasswordRequiredException, TypeError):
+        raise TypeError("needs a passphrase") from None
+    except Exception:
+        # cryptography and paramiko raise half a dozen classes for a key they can't read, and a wrong
+        # passphrase is one of them.
+        if passphrase is not None:
+            raise TypeError("needs another passphrase") from None
+        return None

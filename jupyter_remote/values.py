@@ -1,0 +1,63 @@
+"""Single values of options and arguments: from the typed word to what the commands get, by `Kind`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .durations import parse_duration
+from .errors import UsageError
+from .options import Kind
+
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def convert(kind: Kind, text: str) -> object:
+    """Return the value that `text` stands for.
+
+    Raises:
+        UsageError: it is no value of that kind; the message says what is.
+    """
+    return _KINDS[kind](text)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise UsageError(f"{text!r} has no KEY=VALUE form")
+    return key, value
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    key, value = _pair(text)
+    return _variable(key), value
+
+
+def _variable(text: str) -> str:
+    if not _VARIABLE.fullmatch(text):
+        raise UsageError(f"{text!r} is not a variable's name (letters, digits and _)")
+    return text
+
+
+def _session(text: str) -> str:
+    if not _SESSION.fullmatch(text):
+        raise UsageError(f"{text!r} is not a session's name (letters, digits and . _ -, at most 64)")
+    return text
+
+
+def _text(text: str) -> str:
+    return text
+
+
+_KINDS: dict[Kind, Callable[[str], object]] = {
+    "text": _text,
+    "path": _text,
+    "rest": _text,
+    "hosts": _text,
+    "session": _session,
+    "pair": _pair,
+    "assignment": _assignment,
+    "variable": _variable,
+    "duration": parse_duration,
+}

@@ -1,0 +1,7 @@
+"""Fixtures of the integration tests: each comes from the module that makes it."""
+
+from __future__ import annotations
+
+from sshd import pytest_runtest_makereport, ssh_host, sshd
+
+__all__ = ["pytest_runtest_makereport", "ssh_host", "sshd"]

@@ -1,0 +1,426 @@
+"""Every transport, over a real shell and a real sshd: bytes, ends, failures, and nothing left."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sshd import HOST, SshHost, keygen
+
+from jupyter_remote.config import Config
+from jupyter_remote.config_models import HostConfig
+from jupyter_remote.errors import (
+    AuthenticationError,
+    ConnectError,
+    ConnectionLost,
+    HostKeyError,
+    HostUnreachable,
+    NameNotResolved,
+    PortRefused,
+    RemoteError,
+)
+from jupyter_remote.transports import Channel, Transport, make_transport
+
+SSH = ("paramiko", "openssh")
+
+Open = Callable[..., Transport]
+
+
+class Answers:
+    """A prompter with its answers ready; it keeps what it was asked."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, bool]] = []
+
+    def ask(self, prompt: str, *, secret: bool) -> str | None:
+        self.asked.append((prompt, secret))
+        return self.answers.pop(0) if self.answers else None
+
+
+@pytest.fixture
+def transport() -> Iterator[Open]:
+    """Makes transports that are closed, and shown to have left no thread, when the test ends."""
+    made: list[Transport] = []
+
+    def make(name: str, ask: Answers | None = None, **settings: object) -> Transport:
+        made.append(make_transport(Config.load().host(name, settings), ask))
+        return made[-1]
+
+    before = set(threading.enumerate())
+    yield make
+    for one in made:
+        one.close()
+    left = set(threading.enumerate()) - before
+    assert not left
+
+
+@pytest.fixture(params=["local", "command", *(f"{kind} {name}" for kind in SSH for name in ("direct", "l1"))])
+def working(request: pytest.FixtureRequest, transport: Open) -> Transport:
+    """Each transport, to a host that works."""
+    if request.param == "local":
+        return transport("local")
+    if request.param == "command":
+        return transport("local", type="command", command=["env", "VIA=prefix"])
+    request.getfixturevalue("ssh_host")
+    kind, name = request.param.split()
+    return transport(name, transport=kind)
+
+
+def read_all(channel: Channel) -> bytes:
+    return b"".join(iter(lambda: channel.read(65536), b""))
+
+
+def failure(made: Transport) -> RemoteError:
+    """What the user is told when `made` can't connect, whether that shows in `open` or at once after."""
+    try:
+        channel = made.open("true")
+    except RemoteError as error:
+        return error
+    assert read_all(channel) == b""
+    return made.explain(channel.exit_status(20), channel.stderr_tail())
+
+
+def test_bytes_come_back_as_they_were_sent(working: Transport) -> None:
+    channel = working.open("cat")
+    sent = os.urandom(300_000)
+    writer = threading.Thread(target=channel.write, args=(sent,))
+    writer.start()
+    got = b""
+    while len(got) < len(sent):
+        got += channel.read(65536)
+    writer.join()
+    assert got == sent
+    channel.close()
+    assert channel.read(1) == b""
+
+
+def test_status_and_stderr(working: Transport) -> None:
+    channel = working.open("printf out; printf '\\033[31mred\\007' >&2; exit 7")
+    assert read_all(channel) == b"out"
+    assert channel.exit_status(20) == 7
+    assert channel.stderr_tail() == "\\x1b[31mred\\x07"
+    error = working.explain(7, "one\nwhat failed\n")
+    assert isinstance(error, ConnectError)
+    assert "7" in str(error) and "what failed" in str(error)
+
+
+def test_stderr_is_bounded_and_never_blocks(working: Transport) -> None:
+    # More than a pipe or a channel's window holds, while nobody asks for stderr.
+    channel = working.open("head -c 5000000 /dev/zero | tr '\\0' x >&2; echo end >&2; echo done")
+    assert read_all(channel) == b"done\n"
+    assert channel.exit_status(20) == 0
+    tail = channel.stderr_tail()
+    assert tail.endswith("xend\n")
+    assert len(tail) == 64 * 1024
+
+
+def test_status_of_what_still_runs_is_none(working: Transport) -> None:
+    channel = working.open("cat")
+    assert channel.exit_status(0.05) is None
+
+
+def test_several_channels_side_by_side(working: Transport) -> None:
+    channels = [working.open("cat") for _ in range(3)]
+    for number, channel in enumerate(channels):
+        channel.write(b"%d" % number)
+    assert [channel.read(10) for channel in channels] == [b"0", b"1", b"2"]
+    channels[0].close()
+    channels[1].write(b"still")
+    assert channels[1].read(10) == b"still"
+
+
+def test_write_after_the_end_is_a_lost_connection(working: Transport) -> None:
+    channel = working.open("exit 0")
+    assert read_all(channel) == b""
+    with pytest.raises(ConnectionLost):
+        for _ in range(100):
+            channel.write(b"x" * 65536)
+
+
+def test_close_wakes_a_reader_and_may_be_repeated(working: Transport) -> None:
+    channel = working.open("cat")
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(channel.read(10)))
+    reader.start()
+    channel.close()
+    reader.join(20)
+    channel.close()
+    assert got == [b""]
+    with pytest.raises(ConnectionLost):
+        channel.write(b"x")
+
+
+def test_close_ends_what_ignores_the_end_of_its_input(transport: Open) -> None:
+    made = transport("local")
+    channel = made.open("trap '' TERM HUP; (trap '' TERM; sleep 100) & echo $!; sleep 100; sleep 100")
+    child = int(channel.read(100))
+    made.close()
+    # A killed orphan is init's to bury; until then it is a zombie, which runs no more.
+    status = Path(f"/proc/{child}/stat")
+    assert not status.exists() or status.read_text().split(") ")[1].startswith("Z")
+
+
+@pytest.mark.parametrize("kind", SSH)
+@pytest.mark.parametrize("name", ["direct", "l1"])
+def test_nothing_stays_on_the_host(ssh_host: SshHost, transport: Open, kind: str, name: str) -> None:
+    made = transport(name, transport=kind)
+    channel = made.open("echo $$; cat")
+    assert int(channel.read(100)) in {pid for pid, _ in ssh_host.processes()}
+    made.close()
+    assert channel.exit_status(20) is not None or kind == "paramiko"
+    for _ in range(2000):
+        if not ssh_host.processes():
+            break
+        threading.Event().wait(0.01)
+    assert ssh_host.processes() == []
+
+
+def test_one_ssh_connection_for_all_channels(ssh_host: SshHost, transport: Open) -> None:
+    made = transport("direct", transport="paramiko")
+    clients = {made.open("echo $SSH_CONNECTION").read(100) for _ in range(3)}
+    assert len(clients) == 1
+
+
+def test_a_dead_connection_is_made_anew(ssh_host: SshHost, transport: Open) -> None:
+    server = ssh_host.start()
+    ssh_host.alias("fragile", HostName=HOST, Port=server.port)
+    made = transport("fragile", transport="paramiko")
+    first = made.open("kill -KILL $PPID; sleep 100")
+    assert read_all(first) == b""
+    assert isinstance(made.explain(first.exit_status(0), first.stderr_tail()), ConnectionLost)
+    assert made.open("echo back").read(10) == b"back\n"
+
+
+# What fails, and as what. Each over both ssh transports, and through the jump host where that differs.
+
+
+@pytest.mark.parametrize("kind", SSH)
+@pytest.mark.parametrize("jump", ["none", "jump"])
+def test_wrong_key(ssh_host: SshHost, transport: Open, tmp_path: Path, kind: str, jump: str) -> None:
+    key = keygen(tmp_path / "other")
+    ssh_host.alias("wrong", HostName=HOST, Port=ssh_host.port, ProxyJump=jump)
+    error = failure(transport("wrong", transport=kind, ssh_key=str(key)))
+    assert type(error) is AuthenticationError
+    assert error.exit_code == 5
+    for part in ("wrong", ssh_host.user, str(key), "publickey"):
+        assert part in str(error)
+
+
+@pytest.mark.parametrize("kind", SSH)
+def test_refused_port(ssh_host: SshHost, transport: Open, kind: str) -> None:
+    with socket.socket() as taken:
+        # Bound but not listening: nobody else gets the port, and who connects is refused.
+        taken.bind((HOST, 0))
+        ssh_host.alias("shut", HostName=HOST, Port=taken.getsockname()[1])
+        error = failure(transport("shut", transport=kind))
+    assert type(error) is PortRefused
+    assert error.exit_code == 4
+
+
+@pytest.mark.parametrize("kind", SSH)
+def test_refused_behind_the_jump_host(ssh_host: SshHost, transport: Open, kind: str) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        ssh_host.alias("shut", HostName=HOST, Port=taken.getsockname()[1], ProxyJump="jump")
+        error = failure(transport("shut", transport=kind))
+    assert isinstance(error, HostUnreachable)
+
+
+@pytest.mark.parametrize("kind", SSH)
+def test_refused_jump_host(ssh_host: SshHost, transport: Open, kind: str) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        ssh_host.alias("shut", HostName=HOST, Port=taken.getsockname()[1])
+        ssh_host.alias("behind", HostName=HOST, Port=ssh_host.port, ProxyJump="shut")
+        error = failure(transport("behind", transport=kind))
+    assert type(error) is PortRefused
+
+
+@pytest.mark.parametrize("kind", SSH)
+def test_name_that_does_not_resolve(ssh_host: SshHost, transport: Open, kind: str) -> None:
+    ssh_host.alias("nowhere", HostName="no-such-host.invalid")
+    error = failure(transport("nowhere", transport=kind))
+    assert type(error) is NameNotResolved
+    assert "no-such-host.invalid" in str(error)
+
+
+@pytest.mark.parametrize("kind", SSH)
+def test_silence_is_unreachable(ssh_host: SshHost, transport: Open, kind: str) -> None:
+    with socket.socket() as silent:
+        silent.bind((HOST, 0))
+        silent.listen()
+        ssh_host.alias("mute", HostName=HOST, Port=silent.getsockname()[1])
+        error = failure(transport("mute", transport=kind, connect_timeout=1))
+    assert type(error) is HostUnreachable
+
+
+@pytest.mark.parametrize("kind", SSH)
+@pytest.mark.parametrize("jump", ["none", "jump"])
+def test_unknown_host_key(ssh_host: SshHost, transport: Open, kind: str, jump: str) -> None:
+    server = ssh_host.start(known=False)
+    ssh_host.alias("new", HostName=HOST, Port=server.port, ProxyJump=jump)
+    error = failure(transport("new", transport=kind))
+    assert type(error) is HostKeyError
+    assert error.exit_code == 5
+    assert "ssh new" in str(error)
+
+
+@pytest.mark.parametrize("kind", SSH)
+@pytest.mark.parametrize("jump", ["none", "jump"])
+def test_changed_host_key(ssh_host: SshHost, transport: Open, kind: str, jump: str) -> None:
+    server = ssh_host.start(known=False)
+    ssh_host.alias("changed", HostName=HOST, Port=server.port, ProxyJump=jump)
+    line = len(ssh_host.known_hosts.read_text().splitlines()) + 1
+    with ssh_host.known_hosts.open("a") as stream:
+        # Another server's keys under this one's name.
+        stream.write(ssh_host.servers[0].known_hosts_lines().replace(str(ssh_host.port), str(server.port)))
+    before = ssh_host.known_hosts.read_bytes()
+    # Whatever the settings say, a changed key is refused, and nobody is asked.
+    ask = Answers("yes", "yes")
+    settings = {"ssh": {"strict_host_key_checking": False}} if kind == "paramiko" else {}
+    error = failure(transport("changed", ask, transport=kind, **settings))
+    assert type(error) is HostKeyError
+    assert f"{ssh_host.known_hosts}:{line}" in str(error)
+    assert f'ssh-keygen -f "{ssh_host.known_hosts}" -R "[{HOST}]:{server.port}"' in str(error)
+    assert ask.asked == []
+    assert ssh_host.known_hosts.read_bytes() == before
+
+
+@pytest.mark.parametrize("answer", ["yes", "once", "no"])
+def test_unknown_host_key_is_asked_about(ssh_host: SshHost, transport: Open, answer: str) -> None:
+    server = ssh_host.start(known=False)
+    ssh_host.alias("new", HostName=HOST, Port=server.port)
+    before = ssh_host.known_hosts.read_text()
+    ask = Answers("what?", answer)
+    made = transport("new", ask, transport="paramiko")
+    if answer == "no":
+        assert type(failure(made)) is HostKeyError
+    else:
+        assert made.open("echo in").read(10) == b"in\n"
+    assert "SHA256:" in ask.asked[0][0] and not ask.asked[0][1]
+    added = ssh_host.known_hosts.read_text().removeprefix(before)
+    assert added == (f"[{HOST}]:{server.port} {server.public_keys[0]}\n" if answer == "yes" else "")
+    if answer == "yes":
+        # OpenSSH agrees with what was written.
+        assert transport("new", transport="openssh").open("echo in").read(10) == b"in\n"
+
+
+@pytest.mark.parametrize("kind", SSH)
+def test_accept_new(ssh_host: SshHost, transport: Open, kind: str) -> None:
+    server = ssh_host.start(known=False)
+    ssh_host.alias("new", HostName=HOST, Port=server.port)
+    made = transport("new", transport=kind, ssh={"strict_host_key_checking": False})
+    assert made.open("echo in").read(10) == b"in\n"
+    assert f":{server.port}" in ssh_host.known_hosts.read_text()
+
+
+def test_the_known_type_of_key_is_asked_for(ssh_host: SshHost, transport: Open) -> None:
+    server = ssh_host.start(known=False)
+    ssh_host.alias("typed", HostName=HOST, Port=server.port)
+    with ssh_host.known_hosts.open("a") as stream:
+        stream.write(f"[{HOST}]:{server.port} {server.public_keys[1]}\n")
+    assert transport("typed", transport="paramiko").open("echo in").read(10) == b"in\n"
+
+
+def test_revoked_host_key(ssh_host: SshHost, transport: Open) -> None:
+    server = ssh_host.start()
+    ssh_host.alias("revoked", HostName=HOST, Port=server.port)
+    with ssh_host.known_hosts.open("a") as stream:
+        stream.write(f"@revoked * {server.public_keys[0]}\n")
+    for kind in SSH:
+        error = failure(transport("revoked", transport=kind))
+        assert type(error) is HostKeyError and "revoked" in str(error)
+
+
+def test_passphrase_is_asked_for(ssh_host: SshHost, transport: Open, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "locked", passphrase="open sesame")
+    authorized = ssh_host.folder / "authorized_keys"
+    before = authorized.read_text()
+    authorized.write_text(before + (tmp_path / "locked.pub").read_text())
+    try:
+        ask = Answers("wrong", "open sesame")
+        made = transport("direct", ask, transport="paramiko", ssh_key=str(key))
+        assert made.open("echo in").read(10) == b"in\n"
+        assert [secret for _, secret in ask.asked] == [True, True]
+        error = failure(transport("direct", transport="paramiko", ssh_key=str(key)))
+        assert type(error) is AuthenticationError and "passphrase" in str(error)
+    finally:
+        authorized.write_text(before)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: it gives the test's user a password")
+@pytest.mark.parametrize("method", ["PasswordAuthentication", "both"])
+def test_password_is_asked_for(ssh_host: SshHost, transport: Open, tmp_path: Path, method: str) -> None:
+    import subprocess
+
+    lines = ["PasswordAuthentication yes"]
+    if method == "both":
+        lines.append("AuthenticationMethods publickey,password")
+    server = ssh_host.start(lines)
+    ssh_host.alias("asks", HostName=HOST, Port=server.port)
+    key = ssh_host.key if method == "both" else keygen(tmp_path / "other")
+    subprocess.run(["chpasswd"], input=f"{ssh_host.user}:pa55 w0rd\n", text=True, check=True)
+    try:
+        ask = Answers("wrong", "pa55 w0rd")
+        made = transport("asks", ask, transport="paramiko", ssh_key=str(key))
+        assert made.open("echo in").read(10) == b"in\n"
+        assert all(secret for _, secret in ask.asked)
+        error = failure(transport("asks", Answers("wrong"), transport="paramiko", ssh_key=str(key)))
+        assert type(error) is AuthenticationError
+        assert "wrong" not in str(error) and "password" in str(error)
+    finally:
+        subprocess.run(["usermod", "-p", "*", ssh_host.user], check=True)
+
+
+def test_proxy_command(ssh_host: SshHost, transport: Open) -> None:
+    ssh_host.alias(
+        "proxied", HostName=HOST, Port=ssh_host.port, ProxyCommand=f"ssh -F {ssh_host.ssh_config} -W %h:%p jump"
+    )
+    for kind in SSH:
+        assert transport("proxied", transport=kind).open("echo in").read(10) == b"in\n"
+    ssh_host.alias("broken", HostName=HOST, ProxyCommand="sh -c 'echo no way through >&2; exit 3'")
+    error = failure(transport("broken", transport="paramiko"))
+    assert type(error) is HostUnreachable and "no way through" in str(error)
+
+
+def test_jump_hosts_in_a_circle(ssh_host: SshHost, transport: Open) -> None:
+    ssh_host.alias("ring1", HostName=HOST, Port=ssh_host.port, ProxyJump="ring2")
+    ssh_host.alias("ring2", HostName=HOST, Port=ssh_host.port, ProxyJump="ring1")
+    error = failure(transport("ring1", transport="paramiko"))
+    assert isinstance(error, HostUnreachable) and "circle" in str(error)
+
+
+def test_auto_says_why(ssh_host: SshHost, transport: Open, tmp_path: Path) -> None:
+    made = transport("direct")
+    assert made.name == "paramiko"
+    key = keygen(tmp_path / "id")
+    (tmp_path / "id.pub").write_text("sk-ssh-ed25519@openssh.com AAAA test\n")
+    made = transport("direct", ssh_key=str(key))
+    assert made.name == "openssh" and "security key" in made.reason
+
+
+@pytest.mark.parametrize("kind", SSH)
+def test_a_setting_of_the_entry_wins(ssh_host: SshHost, transport: Open, kind: str) -> None:
+    ssh_host.alias("astray", HostName=HOST, Port=1, User="nobody-at-all")
+    settings = {"port": ssh_host.port, "user": ssh_host.user, "ssh.cipher": "aes256-ctr", "ssh.compression": True}
+    assert transport("astray", transport=kind, **settings).open("whoami").read(100).decode().strip() == ssh_host.user
+
+
+def test_chatty_shell_is_left_to_the_reader(ssh_host: SshHost, transport: Open) -> None:
+    with ssh_host.bashrc("echo banner\n"):
+        for kind in SSH:
+            assert read_all(transport("direct", transport=kind).open("echo in")) == b"banner\nin\n"
+
+
+def test_a_program_that_is_not_there(transport: Open) -> None:
+    with pytest.raises(ConnectError, match="no-such-program"):
+        transport("local", type="command", command=["no-such-program"]).open("true")
+
+
+def test_settings_type_is_kept() -> None:
+    assert isinstance(Config.load().host("local"), HostConfig)

@@ -1,0 +1,120 @@
+"""What ships to the hosts, and what importing the package costs: promises about the code as a whole."""
+
+from __future__ import annotations
+
+import ast
+import io
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import jupyter_remote
+
+PACKAGE = Path(jupyter_remote.__file__).parent
+AGENT = PACKAGE / "agent"
+MODULES = sorted(AGENT.rglob("*.py"))
+
+HEAVY = (
+    *("asyncio", "IPython", "click", "ipywidgets", "jupyter_core", "jupyter_server", "matplotlib", "numpy"),
+    *("paramiko", "pathspec", "pydantic", "rich", "sqlite3", "yaml"),
+)
+
+# What a module may import from the user's environment; the worker loads it only where that is there.
+GUESTS = {"shell_ipython.py": {"IPython", "traitlets"}}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(AGENT).as_posix()
+
+
+def interpreters() -> list[str]:
+    """The oldest supported Python, wherever this machine keeps one, and the system's own python3."""
+    found = [shutil.which("python3.8"), *map(str, Path.home().glob(".pyenv/versions/3.8*/bin/python3.8"))]
+    # A pyenv shim is on the PATH without its Python being selected.
+    usable = [p for p in found if p and subprocess.run([p, "-c", ""], capture_output=True).returncode == 0]
+    return [*usable[:1], *filter(None, [shutil.which("python3", path="/usr/bin:/bin")])]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=relative)
+def test_imports_only_the_standard_library_and_itself(module: Path) -> None:
+    foreign = []
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            foreign += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            foreign.append(node.module or "")
+    allowed = sys.stdlib_module_names | GUESTS.get(relative(module), set())
+    assert [name for name in foreign if name.partition(".")[0] not in allowed] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=relative)
+def test_never_reaches_above_its_own_folder(module: Path) -> None:
+    depth = len(module.relative_to(AGENT).parts)
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level <= depth, f"line {node.lineno} leaves the folder that ships"
+
+
+def test_fits_into_96_kib() -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for module in MODULES:
+            archive.write(module, relative(module))
+    assert len(data.getvalue()) < 96 * 1024
+
+
+def test_holds_nothing_but_modules() -> None:
+    files = [p for p in AGENT.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    assert [relative(p) for p in files if p.suffix != ".py"] == []
+
+
+def test_vermin_finds_nothing_newer_than_3_8() -> None:
+    vermin = Path(sys.executable).with_name("vermin")  # It can't be run with `python -m`.
+    done = subprocess.run([vermin, AGENT], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_every_module_imports_bare_and_under_another_name(python: str, tmp_path: Path) -> None:
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(AGENT, tmp_path / "renamed", ignore=ignore)
+    bare = [p for p in MODULES if p.name != "__main__.py" and relative(p) not in GUESTS]
+    names = [".".join(("renamed", *p.relative_to(AGENT).with_suffix("").parts)) for p in bare]
+    names = [name.removesuffix(".__init__") for name in names]
+    program = (
+        "import compileall, importlib, sys\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"assert compileall.compile_dir({str(tmp_path)!r}, quiet=1)\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "print(*[name for name in sys.modules if name.startswith('jupyter_remote')])\n"
+    )
+    done = subprocess.run([python, "-I", "-S", "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "", "the copy imported the installed package"
+
+
+@pytest.mark.parametrize("statement", ["import jupyter_remote", "import jupyter_remote.agent.version"])
+def test_import_loads_nothing_heavy(statement: str) -> None:
+    program = f"import sys; {statement}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+def test_loading_the_extension_adds_nothing_heavy() -> None:
+    # IPython brings some of these itself; what counts is what the extension adds.
+    program = (
+        "import sys\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "before = set(sys.modules)\n"
+        "shell.run_line_magic('load_ext', 'jupyter_remote')\n"
+        f"print(*[name for name in {HEAVY!r} if name in sys.modules and name not in before])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""

@@ -1,0 +1,88 @@
+"""The documents are a contract: the commands, options, targets, settings and paths they name exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jupyter_remote.config import Config
+from jupyter_remote.options import CELL, walk
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+
+COMMANDS = {" ".join(words): command for words, command in walk()}
+FLAGS = {flag for command in [CELL, *COMMANDS.values()] for flag in command.flags}
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_exist_with_their_options(page: str) -> None:
+    for line in re.findall(r"(?:jupyter remote|(?<!%)%remote) ([a-z][^`\n]*)", text(page)):
+        words = line.partition(" -- ")[0].split()
+        if len(words) > 1 and " ".join(words[:2]) in COMMANDS:
+            command = COMMANDS[" ".join(words[:2])]
+        else:
+            assert words[0] in COMMANDS, f"{page} names the command {words[0]!r}"
+            command = COMMANDS[words[0]]
+        assert {word for word in words if word.startswith("--")} <= set(command.flags), line
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
+def test_lists_of_commands_are_complete(page: str) -> None:
+    lists = re.findall(r"take the same words:(.*?);|`jupyter remote`:(.*?)\.\n", text(page), re.DOTALL)
+    named = set(re.findall(r"`(\w+)`", "".join("".join(found) for found in lists)))
+    assert named == {words.partition(" ")[0] for words in COMMANDS}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
+def test_options_in_code_spans_exist(page: str) -> None:
+    assert set(re.findall(r"`(--[a-z-]+)`", text(page))) <= FLAGS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_make_targets_exist(page: str) -> None:
+    targets = re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE)
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", text(page), re.MULTILINE)) <= set(targets)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_exist(page: str) -> None:
+    links = re.findall(r"\]\(([^):]+)\)", text(page))
+    spans = re.findall(
+        r"`((?:jupyter_remote|tests|scripts|benchmarks|notebooks|docs|\.ci)/[\w./]*)`", text(page)
+    )
+    assert [path for path in [*links, *spans] if not (ROOT / path).exists()] == []
+
+
+def test_code_map_names_modules_that_exist() -> None:
+    code_map = (
+        text("CONTRIBUTING.md").partition("<!-- code map: begin -->")[2].partition("<!-- code map: end")[0]
+    )
+    cells = [line.split("|")[1] for line in code_map.splitlines() if line.startswith("| `")]
+    paths = re.findall(r"`([\w./]+)`", "".join(cells))
+    assert paths
+    assert [
+        p for p in paths if not any((base / p).exists() for base in (ROOT, ROOT / "jupyter_remote"))
+    ] == []
+
+
+def test_example_configuration_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", text("README.md"), re.DOTALL)
+    (tmp_path / "hosts.yaml").write_text(example, encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
+    assert Config.load().host("gpu1").python == "/opt/envs/ml/bin/python"
+
+
+def test_example_setting_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jupyter_remote.config_edit import set_host
+
+    (settings,) = re.findall(r"jupyter remote set gpu1 (.*?)`", text("README.md"))
+    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
+    set_host("gpu1", dict(pair.split("=") for pair in settings.split()))
+    assert Config.load().host("gpu1").user == "me"

@@ -1,0 +1,41 @@
+"""The wheel that users get: the package whole, and nothing beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from jupyter_remote.agent.version import VERSION
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> zipfile.ZipFile:
+    # hatchling itself, not pip: an isolated build would go to the network.
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    with wheel:
+        names = wheel.namelist()
+    info = f"jupyter_remote_cells-{VERSION}.dist-info"
+    assert {name.partition("/")[0] for name in names} == {"jupyter_remote", info}
+    packaged = {name for name in names if name.endswith(".py")}
+    package = (ROOT / "jupyter_remote").rglob("*.py")
+    assert packaged == {path.relative_to(ROOT).as_posix() for path in package}
+    assert "jupyter_remote/py.typed" in names
+    assert f"{info}/licenses/LICENSE" in names
+
+
+def test_version_is_stated_once() -> None:
+    assert version("jupyter-remote-cells") == VERSION
