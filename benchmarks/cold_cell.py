@@ -1,8 +1,9 @@
 """The first cell of a client that has connected to nothing yet, beside a cold `ssh HOST true`.
 
-Each time a fresh process: it imports the package, connects, starts a session and runs one cell. The clock starts when
-its interpreter is up, which is how a notebook finds it; rows of their own count the interpreter's start too. "Cached"
-means that the host has the agent from before; "ever" that it has nothing of ours: no agent, no mirror, no state.
+Each time a fresh process: it imports the package, connects, starts a session and runs one cell. The clock
+starts when its interpreter is up, which is how a notebook finds it; rows of their own count the interpreter's
+start too. "Cached" means that the host has the agent from before; "ever" that it has nothing of ours, be it
+agent, mirror or state.
 """
 
 from __future__ import annotations

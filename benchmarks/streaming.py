@@ -1,4 +1,4 @@
-"""One million printed lines, from the host's session into this process, beside the same script through a pipe.
+"""One million printed lines, from the host's session into this process, beside the same script in a pipe.
 
 Ours runs over a connection that stands, as a cell of a notebook does; the peer connects anew, as `ssh` does.
 """
@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .harness import Row, at_most_times, interleaved, timed
 from .host import BenchHost, open_host
+
+if TYPE_CHECKING:
+    from jupyter_remote import Remote
+    from jupyter_remote.run import Event
 
 LINES = 1_000_000
 SCRIPT = f"for number in range({LINES}):\n    print(number)\n"
@@ -27,17 +32,21 @@ def measure(quick: bool) -> Iterator[Row]:
         host.write("lines.py", SCRIPT)
         try:
             remote.run_cell("pass").wait()
-            ours, peer = interleaved(n, lambda: timed(lambda: _cell(remote)), lambda: timed(lambda: _pipe(host)))
-            yield at_most_times("one million printed lines", "ssh HOST python3 script.py | cat", ours, peer, 1.5, n)
+            ours, peer = interleaved(
+                n, lambda: timed(lambda: _cell(remote)), lambda: timed(lambda: _pipe(host))
+            )
+            yield at_most_times(
+                "one million printed lines", "ssh HOST python3 script.py | cat", ours, peer, 1.5, n
+            )
         finally:
             remote.stop_sessions()
             remote.close()
 
 
-def _cell(remote) -> None:
+def _cell(remote: Remote) -> None:
     received = 0
 
-    def count(event) -> None:
+    def count(event: Event) -> None:
         nonlocal received
         if event.kind == "stdout":
             received += len(event.text)

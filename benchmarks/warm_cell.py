@@ -1,7 +1,7 @@
 """A cell that does nothing, over a connection that stands, with a workspace in which nothing changed.
 
-Its floor is the bare round trip of a channel: one byte to `cat` on the host and back. Its peer is what people do today,
-each time from nothing: `rsync -az`, then `ssh HOST python3 -c pass`.
+Its floor is the bare round trip of a channel: one byte to `cat` on the host and back. Its peer is what people
+do today, each time from nothing: `rsync -az`, then `ssh HOST python3 -c pass`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .harness import Row, at_most_above, faster_by, interleaved, timed
 from .host import BenchHost, echo, open_host
+
+if TYPE_CHECKING:
+    from jupyter_remote import Remote
 
 FILES = 1000
 
@@ -31,7 +35,9 @@ def measure(quick: bool) -> Iterator[Row]:
             yield at_most_above(f"warm no-op cell, {FILES} files", "echo of 1 byte", ours, floor, 0.010, n)
             n = 3 if quick else 7
             ours, peer = interleaved(n, lambda: timed(cell), lambda: timed(old))
-            yield faster_by(f"warm no-op cell, {FILES} files", "rsync -az + ssh python3 -c pass", ours, peer, 30, n)
+            yield faster_by(
+                f"warm no-op cell, {FILES} files", "rsync -az + ssh python3 -c pass", ours, peer, 30, n
+            )
         finally:
             remote.stop_sessions()
             remote.close()
@@ -49,7 +55,7 @@ def make_workspace(folder: Path, files: int) -> Path:
     return folder
 
 
-def _cell(remote) -> Callable[[], None]:
+def _cell(remote: Remote) -> Callable[[], None]:
     def cell() -> None:
         run = remote.run_cell("pass").wait()
         if run.exit_code != 0:

@@ -7,8 +7,8 @@ The whole public API is what `__all__` names; everything is imported on first us
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, which would be most of this module's import time
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -38,13 +38,13 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     try:
         module_name, attribute = _LAZY[name]
     except KeyError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
     module = import_module(module_name, __name__)
-    value = getattr(module, attribute) if attribute else module
+    value: object = getattr(module, attribute) if attribute else module
     globals()[name] = value
     return value
 

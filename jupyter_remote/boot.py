@@ -41,14 +41,18 @@ def agent_zip() -> tuple[str, bytes]:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.glob("*.py")):
             # A fixed date: the digest names the content, not the moment of the checkout.
-            archive.writestr(zipfile.ZipInfo(f"{PACKAGE}/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(f"{PACKAGE}/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED
+            )
     content = buffer.getvalue()
     return hashlib.blake2b(content, digest_size=16).hexdigest(), content
 
 
 @lru_cache(maxsize=1)
 def _packed_stage0() -> str:
-    return base64.b64encode(zlib.compress(Path(__file__).with_name("stage0.py").read_bytes(), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(Path(__file__).with_name("stage0.py").read_bytes(), 9)).decode(
+        "ascii"
+    )
 
 
 def command(python: str | None = None) -> str:

@@ -24,7 +24,6 @@ from .config_file import Document, Loader, complaints, dotted, parse
 from .config_models import HostSettings, is_text
 from .errors import ConfigError, UnknownHost
 
-# The pure parser: libyaml counts the marks of some nodes differently.
 _Path = tuple[str, ...]
 
 
@@ -199,7 +198,13 @@ def _without(text: str, data: dict[str, Any], path: _Path) -> tuple[str, dict[st
 
 
 def _compose(text: str) -> yaml.Node | None:
-    return yaml.compose(text, Loader=yaml.SafeLoader)
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        # libyaml, which reads the files, takes a little more than the pure parser, whose marks are exact.
+        raise ConfigError(
+            f"this layout can't be edited from here; change the file by hand ({error})"
+        ) from None
 
 
 def _child(node: yaml.Node | None, key: str) -> tuple[yaml.Node, yaml.Node] | None:
@@ -347,6 +352,7 @@ def _flow(value: Any) -> str:
             same = _plain(f"[{value}]") == [value] and _plain(f"{{{value}: 1}}") == {value: 1}
         except yaml.YAMLError:
             same = False
-        plain = same and value.isprintable() and not re.search(r"[\[\]{},#&*!|>'\"%@`]", value)
+        # Only what every YAML parser reads alike: they differ about a `?` or `:` between words.
+        plain = same and re.fullmatch(r"[\w./~+=*-]([\w./~+=* -]*[\w./~+=*-])?", value, re.ASCII)
         return value if plain else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)

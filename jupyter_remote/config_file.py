@@ -125,7 +125,8 @@ def parse(text: str, path: Path) -> Document:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
+        # What is missing at the end is missed after the last line.
+        line = min(mark.line + 1, len(text.splitlines()) or 1) if mark else 1
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(f"{path}:{line}: this is no valid YAML: {what}") from None
     except (yaml.YAMLError, RecursionError) as error:

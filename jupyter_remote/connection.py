@@ -5,9 +5,9 @@ What requests mean is in ``remote.py`` and ``sync/``; how bytes reach the host i
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -244,17 +244,21 @@ class Connection:
             ConnectionLost: the link is gone.
         """
         with self._write_lock:
-            self._channel.write(data)
+            try:
+                self._channel.write(data)
+            except KeyboardInterrupt:
+                # Half a frame is out, and whatever follows would be read as its rest: a new link is needed.
+                self._closed = True
+                self._channel.close()
+                raise
 
     def forget(self, stream: Stream) -> None:
         """Drops a stream; when answers may still come, the agent is told that nobody reads them."""
         with self._lock:
             known = self._streams.pop(stream.number, None)
         if known is not None and not self._closed:
-            try:
+            with contextlib.suppress(ConnectionLost):
                 self.write(encode(stream.number, m.Cancel()))
-            except ConnectionLost:
-                pass
 
     @property
     def alive(self) -> bool:
@@ -295,6 +299,3 @@ class Connection:
         self.transport.close()
         if threading.current_thread() is not self._reader:
             self._reader.join(5)
-
-
-Connect = Callable[[], Connection]

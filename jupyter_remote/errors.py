@@ -114,7 +114,9 @@ class SyncConflict(SyncError):
 class DiskFull(SyncError):
     """A file system of the host has no room (or the quota is used up)."""
 
-    default_hint = "Free some space there (`jupyter remote status HOST` shows it), or set `workspace:` to another disk."
+    default_hint = (
+        "Free some space there (`jupyter remote status HOST` shows it), or set `workspace:` to another disk."
+    )
 
 
 class LaunchError(RemoteError):

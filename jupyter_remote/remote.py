@@ -21,6 +21,7 @@ from .connection import Connection, Stale
 from .errors import ProtocolError, SyncError, UsageError
 from .run import Run
 from .sync.session import ATTEMPTS, SyncReport, WorkspaceSync
+from .transports.prompt import TerminalPrompter
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
@@ -32,7 +33,9 @@ _pool: dict[tuple[str, Path, str], Remote] = {}
 _pool_lock = threading.Lock()
 
 
-def connect(name: str, *, workspace: Path | None = None, ask: Prompter | None = None, **overrides: Any) -> Remote:
+def connect(
+    name: str, *, workspace: Path | None = None, ask: Prompter | None = None, **overrides: Any
+) -> Remote:
     """The host of that name, for a workspace; the link opens with the first request.
 
     Args:
@@ -201,7 +204,9 @@ class Remote:
     ) -> Run:
         text = code.encode("utf-8")
         if len(text) > MAX_CODE:
-            raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
+            raise UsageError(
+                f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace"
+            )
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
         values = _values(pass_env)
         connection = self._connect(session)
@@ -218,7 +223,7 @@ class Remote:
             except Stale:
                 self._sync.forget()
         raise SyncError(
-            f"the mirror on {self.host.name} keeps changing: another client syncs to {self.mirror} all the time",
+            f"the mirror on {self.host.name} keeps changing: another client syncs to {self.mirror}",
             host=self.host.name,
         )
 
@@ -289,7 +294,7 @@ class Remote:
                 if self._live is not None:
                     self._live.close()
                 self._sync.forget()
-                self._live = Connection.open(self.host, self._ask)
+                self._live = Connection.open(self.host, self._ask or TerminalPrompter())
                 if session is not None:
                     # Its interpreter starts while the files are compared.
                     self._live.request(m.OpenSession(session))
@@ -326,7 +331,7 @@ def _owner(workspace: Path) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(path, "x", encoding="ascii") as file:
+            with path.open("x", encoding="ascii") as file:
                 file.write(random_source.token_hex(16))
         except FileExistsError:
             pass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .agent import messages as m
-from .agent.rundir import FINAL_STATES, OUTPUT_KINDS
+from .agent.rundir import OUTPUT_KINDS
 from .errors import Interrupted, LaunchError, ProtocolError, RunError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Run:
         self._connection = connection
         self._stream = stream
         self._level = 0
+        self._ended = False
         self._parts: dict[int, bytes] = {}
         self._decoders = {kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in OUTPUT_KINDS}
         self._events = self._receive()
@@ -77,7 +78,7 @@ class Run:
     @property
     def done(self) -> bool:
         """Whether its end has been seen."""
-        return self.state in FINAL_STATES and self.exit_code is not None
+        return self._ended
 
     def events(self) -> Iterator[Event]:
         """The events not taken yet, in order, up to the end; waits for them.
@@ -205,6 +206,7 @@ class Run:
         elif event.kind == "state":
             self.state = event.data["state"]
         elif event.kind == "end":
+            self._ended = True
             self.state = event.data["state"]
             self.exit_code = int(event.data["exit_code"])
             self.seconds = float(event.data["seconds"])

@@ -9,13 +9,13 @@ packed, digest = sys.argv[1:3]
 package = "jupyter_remote_agent"
 
 
-def leave(code, why):
+def leave(code: int, why: str) -> None:
     sys.stderr.write("jupyter_remote: %s\n" % why)
     sys.stderr.flush()
     os._exit(code)
 
 
-def another_python():
+def another_python() -> None:
     """Runs a newer Python of this host instead; there it starts from the top."""
     if not os.environ.get("JUPYTER_REMOTE_RETRIED"):
         os.environ["JUPYTER_REMOTE_RETRIED"] = "1"
@@ -28,9 +28,9 @@ def another_python():
     leave(97, "found only Python %d.%d (%s)" % (sys.version_info[0], sys.version_info[1], sys.executable))
 
 
-def places():
+def places() -> 'list[str]':
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    yield os.path.join(base, "jupyter-remote")
+    found = [os.path.join(base, "jupyter-remote")]
     # For a home that can't be written. Others must not be able to put an agent there for us.
     path = os.path.join(os.environ.get("TMPDIR") or "/tmp", "jupyter-remote-agent-%d" % os.getuid())
     try:
@@ -40,12 +40,13 @@ def places():
     try:
         facts = os.lstat(path)
         if facts.st_uid == os.getuid() and not facts.st_mode & 0o077 and not os.path.islink(path):
-            yield path
+            found.append(path)
     except OSError:
         pass
+    return found
 
 
-def receive():
+def receive() -> bytes:
     """The agent, as a zip: its length in 8 bytes, then itself."""
     os.write(1, b"\x00\xf5jupyter-remote-needs-agent\xf5\n")
     data = b""
@@ -57,7 +58,7 @@ def receive():
     return data[8:]
 
 
-def install(base, content):
+def install(base: str, content: bytes) -> None:
     import hashlib
     import io
     import shutil
@@ -78,17 +79,17 @@ def install(base, content):
             raise
 
 
-def start(base):
+def start(base: str) -> None:
     sys.path.insert(0, os.path.join(base, "agent-" + digest))
-    from jupyter_remote_agent import serve
+    from jupyter_remote_agent import serve  # type: ignore[import-not-found]
 
     del sys.path[0]
     serve.main()
 
 
-def find():
+def find() -> str:
     """The folder that holds the agent, put there first when it is in none."""
-    candidates = list(places())
+    candidates = places()
     for base in candidates:
         if os.path.isfile(os.path.join(base, "agent-" + digest, package, "serve.py")):
             return base
@@ -103,6 +104,7 @@ def find():
             if error.errno in (28, 122):  # ENOSPC, EDQUOT on Linux
                 leave(94, str(error))
     leave(98, str(why))
+    return ""
 
 
 if sys.version_info < (3, 8):

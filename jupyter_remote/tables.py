@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # A notebook's cell is wider than the 80 columns that rich assumes where it can't ask; a pipe has no width.
 _KERNEL_WIDTH = 110
@@ -22,6 +22,9 @@ def print_json(document: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their headings; long cells are folded in a narrow terminal, and never cut."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -38,8 +41,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def _console() -> Console:
-    # In a notebook rich would publish HTML of its own accord; plain text keeps all fronts alike.
-    if sys.stdout.isatty():
+    from rich.console import Console
+
+    # In a notebook rich would publish HTML of its own accord, and a kernel's stdout claims to be a terminal;
+    # plain text keeps all fronts alike.
+    kernel = "ipykernel.kernelapp" in sys.modules
+    if sys.stdout.isatty() and not kernel:
         return Console(file=sys.stdout, force_jupyter=False, highlight=False)
-    width = _KERNEL_WIDTH if "ipykernel.kernelapp" in sys.modules else _PIPE_WIDTH
-    return Console(file=sys.stdout, force_jupyter=False, highlight=False, width=width)
+    width = _KERNEL_WIDTH if kernel else _PIPE_WIDTH
+    return Console(file=sys.stdout, force_jupyter=False, force_terminal=False, highlight=False, width=width)

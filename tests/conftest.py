@@ -26,16 +26,19 @@ MARKER = "JUPYTER_REMOTE_TEST_RUN"
 
 # Folders in which programs keep what outlives them; each gets an empty one for the test session.
 OWN_FOLDERS = (
+    "HOME",
     "IPYTHONDIR",
     "JUPYTER_CONFIG_DIR",
     "JUPYTER_DATA_DIR",
     "JUPYTER_REMOTE_CONFIG_DIR",
     "JUPYTER_RUNTIME_DIR",
-    "MPLCONFIGDIR",
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
     "XDG_STATE_HOME",
 )
+
+# What the user may have set for real work, and which would lead out of those folders.
+USERS_CHOICES = ("JUPYTER_REMOTE_SSH_CONFIG", "JUPYTER_REMOTE_STATE", "SSH_AUTH_SOCK")
 
 # Libraries open a descriptor or two on their first use and keep them (a random source, an event loop).
 FD_TOLERANCE = 4
@@ -55,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = root / name.lower()
         folder.mkdir()
         os.environ[name] = str(folder)
+    for name in USERS_CHOICES:
+        os.environ.pop(name, None)
     os.environ[MARKER] = uuid.uuid4().hex
 
 

@@ -29,7 +29,7 @@ class Child:
         argv: program and arguments.
         cwd: folder it starts in.
         env: its environment; the session's marker is added.
-        session: name of the session, for the marker.
+        marker: what its processes are known by.
         setup: path of a file to be sourced by a shell first, or None.
         channel: whether it gets a socket for messages, and a pipe that acknowledges its events.
 
@@ -42,7 +42,7 @@ class Child:
         argv: list[str],
         cwd: str,
         env: dict[str, str],
-        session: str,
+        marker: str,
         setup: str | None = None,
         channel: bool = False,
     ) -> None:
@@ -50,7 +50,7 @@ class Child:
         err_read, err_write = os.pipe()
         ours, theirs = socket.socketpair() if channel else (None, None)
         ack_read, self._ack = os.pipe() if channel else (-1, -1)
-        env = dict(env, **{MARKER: session})
+        env = dict(env, **{MARKER: marker})
         passed = []
         if theirs is not None:
             env[CHANNEL] = f"{theirs.fileno()},{ack_read}"

@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 import time
+from contextlib import suppress
 
 from .entry import DIR, FILE, LINK, STATE_FOLDER, Entry, encode_path, new_digest
 from .mirror_index import RealFolders, Record, is_as_recorded, look, record_of
@@ -51,14 +52,16 @@ def journal_of(changes: list[Staged], records: Records, owner: str) -> Journal:
 def settle(journal: Journal, records: Records, root: bytes) -> Records:
     """The records after a commit that broke off: each journalled path is what it turns out to be."""
     records = dict(records)
+    real = RealFolders(root)
     for path, record in journal.items():
         place = os.path.join(root, encode_path(path))
-        status = look(place)
-        if record is None:
-            if status is None:
+        # A path that can't be looked at must not keep the others from being settled.
+        with suppress(OSError):
+            status = look(place) if real.lead_to(path) else None
+            if record is None and status is None:
                 records.pop(path, None)
-        elif status is not None and is_as_recorded(record, place, status):
-            records[path] = record
+            if record is not None and status is not None and is_as_recorded(record, place, status):
+                records[path] = record
     return records
 
 

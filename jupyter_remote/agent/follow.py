@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from . import messages as m
 from .processes import alive
 from .rundir import FINAL_STATES, LogReader, RunDir
@@ -10,6 +12,7 @@ from .streams import Stream
 
 BATCH = 1 << 18
 LOOK = 5.0
+SETTLE = 1.0
 
 
 def follow(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLink | None) -> None:
@@ -30,7 +33,7 @@ def follow(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLi
                 stream.send(m.Events(events), payload)
             elif not _grows(stream, state, run, reader.seq, link):
                 events, payload = reader.batch(BATCH)
-                stream.send(m.Events(events or [_lost(run, reader.seq)]), payload)
+                stream.send(m.Events(events or [_end(run, reader.seq)]), payload)
                 if not events:
                     return
     finally:
@@ -64,11 +67,23 @@ def _grows(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLi
             own.close()
 
 
-def _lost(run: RunDir, seq: int) -> dict[str, object]:
-    # Worked out, not written: the log ends where its supervisor did.
+def _end(run: RunDir, seq: int) -> dict[str, object]:
     record = run.record() or {}
-    supervisor = record.get("supervisor") or {}
-    reason = "its supervisor was killed"
-    if not supervisor or alive(supervisor):
-        reason = "its supervisor does not answer"
-    return {"seq": seq + 1, "t": 0, "kind": "end", "state": "lost", "exit_code": 1, "seconds": 0, "reason": reason}
+    if record.get("state") in FINAL_STATES:  # the client has seen its last event already
+        keys = ("state", "exit_code", "seconds", "reason")
+        return dict({key: record.get(key) for key in keys}, seq=seq, t=record["ended"], kind="end")
+    # Worked out, not written: the log ends where its supervisor did. A process that is killed closes its
+    # socket a moment before it is gone.
+    deadline = time.monotonic() + SETTLE
+    while (gone := not alive(record.get("supervisor") or {})) is False and time.monotonic() < deadline:
+        time.sleep(0.01)
+    reason = "its supervisor was killed" if gone else "its supervisor does not answer"
+    return {
+        "seq": seq + 1,
+        "t": 0,
+        "kind": "end",
+        "state": "lost",
+        "exit_code": 1,
+        "seconds": 0,
+        "reason": reason,
+    }

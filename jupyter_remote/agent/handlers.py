@@ -78,7 +78,7 @@ class Handlers:
     # The workspace.
 
     def _mirror(self, workspace: str) -> Mirror:
-        from .tree import Mirror  # noqa: PLC0415  (a cell without a workspace doesn't need it)
+        from .tree import Mirror
 
         path = expand(workspace)
         if path not in self._mirrors:
@@ -96,8 +96,8 @@ class Handlers:
 
     def sync(self, stream: Stream, message: m.Sync, _payload: bytes) -> None:
         """Applies a change set."""
-        from .pack import PackError  # noqa: PLC0415
-        from .tree import Stale  # noqa: PLC0415
+        from .pack import PackError
+        from .tree import Stale
 
         done = False
         try:
@@ -176,7 +176,7 @@ class Handlers:
 
     def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
         """Load, memory, disk, GPUs, sessions."""
-        from .stats import host_status  # noqa: PLC0415
+        from .stats import host_status
 
         stream.send(m.Facts(dict(host_status(self.state), sessions=list(sessions.records(self.state)))))
 

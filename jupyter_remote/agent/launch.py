@@ -1,4 +1,4 @@
-"""What is started for a session: pure decisions about argv, environment and folders of worker and programs."""
+"""What is started for a session: pure decisions about argv, environment and folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ CHANNEL = "JUPYTER_REMOTE_CHANNEL"
 # While our modules are imported neither the current folder is on the path (a `json.py` of the user's must
 # not be taken for the real one) nor, afterwards, our own.
 BOOT = (
-    "import sys; folder = sys.argv.pop(1); sys.path = [folder] + [p for p in sys.path if p]; "
+    "import sys; sys.version_info >= (3, 8) or sys.exit('Python 3.8 or newer is needed; ' "
+    "+ sys.executable + ' is ' + sys.version.split()[0]); "
+    "folder = sys.argv.pop(1); sys.path = [folder] + [p for p in sys.path if p]; "
     "from {package} import {module}; sys.path.remove(folder); {module}.main()"
 )
 

@@ -57,7 +57,7 @@ def look(path: bytes) -> os.stat_result | None:
     try:
         return os.lstat(path)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
             return None
         raise
 
@@ -109,7 +109,7 @@ def states_of(records: Records, root: bytes) -> dict[str, str]:
                 states[path] = MISSING
             else:
                 states[path] = SAME if is_as_recorded(record, place, status) else CHANGED
-        except PermissionError:
+        except OSError:
             states[path] = CHANGED
     return states
 

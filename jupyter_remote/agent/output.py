@@ -11,12 +11,15 @@ import io
 import os
 import sys
 import threading
+import time
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any
 
 TICK = 0.02
+# How long a line without its end, a prompt or a row of dots, waits to be seen.
+PARTIAL_TICK = 0.1
 # Lines that may be written one by one within a tick before blocks are used.
 PROMPT_LINES = 200
 
@@ -42,6 +45,7 @@ class Pace:
     def __init__(self) -> None:
         self.count = 0
         self.awake = False
+        self.running = False
         self.streams: list[io.TextIOWrapper] = []
         self._event = threading.Event()
 
@@ -64,6 +68,16 @@ class Pace:
         os.register_at_fork(before=self.flush, after_in_child=self._in_child)
         sys.addaudithook(self._audit)
 
+    def begin(self) -> None:
+        """A cell starts: from now on half a line is shown too, after a moment."""
+        self.running = True
+        self._event.set()
+
+    def end(self) -> None:
+        """The cell has ended: everything it printed goes out."""
+        self.running = False
+        self.flush()
+
     def flush(self) -> None:
         """Writes what is buffered."""
         for stream in self.streams:
@@ -85,20 +99,27 @@ class Pace:
 
     def _watch(self) -> None:
         while True:
-            self._event.wait()
+            self._event.wait(PARTIAL_TICK if self.running else None)
             self._event.clear()
-            flood = False
-            while self.count:
-                before, self.count = self.count, 0
-                if not flood and before > PROMPT_LINES:
-                    flood = self._buffer_lines(True)
-                threading.Event().wait(TICK)
-                self.flush()
-            if flood:
-                self._buffer_lines(False)
+            self.flush()
+            self._attend()
             self.awake = False
             if self.count:
                 self._event.set()
+
+    def _attend(self) -> None:
+        blocks = False
+        while lines := self._taken():
+            if lines > PROMPT_LINES and not blocks:
+                blocks = self._buffer_lines(True)
+            time.sleep(TICK)
+            self.flush()
+        if blocks:
+            self._buffer_lines(False)
+
+    def _taken(self) -> int:
+        count, self.count = self.count, 0
+        return count
 
     def _buffer_lines(self, blocks: bool) -> bool:
         for stream in self.streams:
@@ -112,7 +133,7 @@ class Pace:
 def unbuffer_c() -> Any:
     """Makes C's stdout write line by line; returns a function that flushes it, for the end of a cell."""
     try:
-        import ctypes  # noqa: PLC0415
+        import ctypes
 
         libc = ctypes.CDLL(None)
         name = "__stdoutp" if sys.platform == "darwin" else "stdout"

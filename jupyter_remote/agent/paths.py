@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def state_folder() -> str:
     """The folder of runs and sessions; made with mode 0700 when it isn't there.
 
-    ``$JUPYTER_REMOTE_STATE``, else ``$XDG_STATE_HOME/jupyter-remote``, else ``~/.local/state/jupyter-remote``;
-    where the home can't be written, a folder of this user under ``$TMPDIR``.
+    ``$JUPYTER_REMOTE_STATE``, else ``$XDG_STATE_HOME/jupyter-remote``, else
+    ``~/.local/state/jupyter-remote``; where the home can't be written, a folder of this user under
+    ``$TMPDIR``.
     """
     wanted = os.environ.get("JUPYTER_REMOTE_STATE")
     if not wanted:

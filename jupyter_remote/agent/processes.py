@@ -14,7 +14,8 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any
 
-# Every process of a session carries this variable, so that even one that left its family is found.
+# Every process of a session carries this variable, so that even one that left its family is found. Its
+# value names the supervisor (see mark), not the session: names come again, in other state folders too.
 MARKER = "JUPYTER_REMOTE_SESSION"
 
 
@@ -41,7 +42,7 @@ def start_time(pid: int) -> str:
     if os.path.isdir("/proc/self"):
         fields = _stat(pid)
         return "" if fields is None or fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
-    import subprocess  # noqa: PLC0415  (only where there is no /proc)
+    import subprocess
 
     answer = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True)
     state, _, started = answer.stdout.strip().partition(" ")
@@ -51,6 +52,11 @@ def start_time(pid: int) -> str:
 def identity(pid: int) -> dict[str, Any]:
     """What names the process for ever: ``pid``, ``start``, ``boot``."""
     return {"pid": pid, "start": start_time(pid), "boot": boot_id()}
+
+
+def mark(supervisor: dict[str, Any]) -> str:
+    """The marker's value for the processes of the supervisor of this identity."""
+    return f"{supervisor['pid']}-{supervisor['start']}-{supervisor['boot']}"
 
 
 def alive(who: dict[str, Any]) -> bool:
@@ -66,29 +72,29 @@ def _parents() -> dict[int, int]:
             if fields is not None and fields[0] not in (b"Z", b"X"):
                 found[int(name)] = int(fields[1])
         return found
-    import subprocess  # noqa: PLC0415  (only where there is no /proc)
+    import subprocess
 
     answer = subprocess.run(["ps", "-Ao", "pid=,ppid=,stat="], capture_output=True, text=True)
     rows = [line.split() for line in answer.stdout.splitlines()]
     return {int(row[0]): int(row[1]) for row in rows if len(row) >= 3 and not row[2].startswith("Z")}
 
 
-def _marked(pid: int, mark: bytes) -> bool:
+def _marked(pid: int, wanted: bytes) -> bool:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return mark in file.read().split(b"\0")
+            return wanted in file.read().split(b"\0")
     except OSError:
         return False
 
 
-def family(root: int | None, session: str) -> list[int]:
-    """The living processes below ``root`` (with it), and all that carry the session's marker.
+def family(root: int | None, marker: str) -> list[int]:
+    """The living processes below ``root`` (with it), and all that carry the marker.
 
     The calling process is never among them.
     """
     parents = _parents()
-    mark = f"{MARKER}={session}".encode()
-    chosen = {pid for pid in parents if _marked(pid, mark)}
+    wanted = f"{MARKER}={marker}".encode()
+    chosen = {pid for pid in parents if _marked(pid, wanted)}
     if root is not None and root in parents:
         chosen.add(root)
     grown = True
@@ -109,28 +115,28 @@ def send(pids: list[int], number: int) -> None:
             pass
 
 
-def end_family(root: int | None, session: str, grace: float = 2.0) -> list[int]:
-    """TERM for all of them, KILL after ``grace`` seconds; returns what still lives then (normally nothing)."""
+def end_family(root: int | None, marker: str, grace: float = 2.0) -> list[int]:
+    """TERM for all, KILL after ``grace`` seconds; returns what still lives then (normally nothing)."""
     deadline = time.monotonic() + grace
-    send(family(root, session), signal.SIGTERM)
+    send(family(root, marker), signal.SIGTERM)
     while time.monotonic() < deadline:
-        if not family(root, session):
+        if not family(root, marker):
             return []
         time.sleep(0.02)
     # A fork that races with the KILL is caught by looking again.
     for _ in range(50):
-        left = family(root, session)
+        left = family(root, marker)
         if not left:
             return []
         send(left, signal.SIGKILL)
         time.sleep(0.02)
-    return family(root, session)
+    return family(root, marker)
 
 
 def adopt_orphans() -> None:
     """Makes orphaned grandchildren children of this process (Linux), so that none gets out of sight."""
     try:
-        import ctypes  # noqa: PLC0415  (a few ms, only the supervisor needs it)
+        import ctypes
 
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER, prctl(2)
     except (ImportError, OSError, AttributeError):

@@ -85,7 +85,7 @@ class RunDir:
 
 def write_blob(folder: str, content: bytes) -> str:
     """Keeps a large piece as a file of its own and returns its name, which its content gives."""
-    from hashlib import blake2b  # noqa: PLC0415  (most runs have no blob)
+    from hashlib import blake2b
 
     name = blake2b(content, digest_size=16).hexdigest()
     path = os.path.join(folder, name)

@@ -14,12 +14,14 @@ import time
 from . import messages as m
 from .launch import boot_argv, environment
 from .paths import read_json, write_json
-from .processes import alive, end_family
+from .processes import alive, end_family, mark
 from .wire import Decoder, Frame, WireError, encode
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any, Iterator
+
+_launched: list[subprocess.Popen[bytes]] = []
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -143,7 +145,7 @@ def _bury(folder: str) -> None:
     record = read_json(os.path.join(folder, "session.json"))
     if record and record.get("supervisor") and not alive(record["supervisor"]):
         worker = record.get("worker") or {}
-        end_family(worker["pid"] if alive(worker) else None, record["name"])
+        end_family(worker["pid"] if alive(worker) else None, mark(record["supervisor"]))
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -170,7 +172,8 @@ def _launch(state: str, folder: str, spec: dict[str, Any]) -> SupervisorLink:
         answer = report.read()
     record = read_json(os.path.join(folder, "session.json")) or {}
     if answer == b"ok":
-        process.returncode = 0  # it is nobody's child any more: nothing to wait for, nothing to warn of
+        # Those of earlier runs have ended meanwhile; whoever isn't asked stays behind as a zombie.
+        _launched[:] = [*(one for one in _launched if one.poll() is None), process]
         return SupervisorLink(record["socket"])
     process.wait()
     with open(log_path, encoding="utf-8", errors="replace") as file:

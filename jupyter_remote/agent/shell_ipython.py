@@ -97,9 +97,9 @@ class IPythonShell:
         config.InteractiveShell.banner1 = ""
         module = types.ModuleType("__main__")
         self._shell: Any = CellShell.instance(config=config, user_module=module)
-        self._shell.publish_event = publish
-        self._shell.display_pub.publish_event = publish
-        self._shell.displayhook.publish_event = publish
+        parts: list[Any] = [self._shell, self._shell.display_pub, self._shell.displayhook]
+        for part in parts:
+            part.publish_event = publish
         sys.modules["__main__"] = module
 
     def run(self, code: str) -> str:

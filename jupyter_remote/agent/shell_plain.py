@@ -90,9 +90,11 @@ class PlainShell:
 
     def _execute(self, code: str, name: str) -> None:
         tree = ast.parse(code, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
         self._value(compile(tree, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
-        if last is not None:
+        if isinstance(last, ast.Expr):
             expression = ast.Expression(last.value)
             value = self._value(compile(expression, name, "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
             if value is not None:
@@ -118,7 +120,10 @@ class PlainShell:
             figure = pyplot.figure(number)
             picture = io.BytesIO()
             figure.savefig(picture, format="png", bbox_inches="tight")
-            data = {"text/plain": repr(figure), "image/png": base64.b64encode(picture.getvalue()).decode("ascii")}
+            data = {
+                "text/plain": repr(figure),
+                "image/png": base64.b64encode(picture.getvalue()).decode("ascii"),
+            }
             self._publish("display", data=data, metadata={}, transient={})
         pyplot.close("all")
 

@@ -20,7 +20,7 @@ from .active import ActiveRun
 from .control import Control, listen
 from .launch import boot_argv, environment, interpreter, program, working_folder
 from .paths import read_json, write_json
-from .processes import adopt_orphans, end_family, family, identity, send
+from .processes import adopt_orphans, end_family, family, identity, mark, send
 from .rundir import RunDir
 from .wire import encode
 from .workplace import Workplace
@@ -52,6 +52,7 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.control = Control(self.selector, self._request, self._newest)
         self.identity = identity(os.getpid())
+        self.mark = mark(self.identity)
         self.place = Workplace(self.selector, folder, self._output)
         self.active: ActiveRun | None = None
         self.queue: deque[ActiveRun] = deque()
@@ -102,7 +103,7 @@ class Supervisor:
         return 5.0
 
     def _leave(self) -> None:
-        end_family(os.getpid(), self.name, GRACE)
+        end_family(os.getpid(), self.mark, GRACE)
         self.place.release()
 
     # Requests of agents.
@@ -228,7 +229,7 @@ class Supervisor:
         if not self.active.stopping:
             self.active.stopping = True
             self.active.reason = reason
-            send(family(os.getpid(), self.name), signal.SIGTERM)
+            send(family(os.getpid(), self.mark), signal.SIGTERM)
             self.kill_at = time.monotonic() + GRACE
 
     def _deadlines(self) -> None:
@@ -240,7 +241,12 @@ class Supervisor:
             self._terminate("the session was stopped")
         if run is not None and run.full is not None and not run.stopping:
             self._terminate(str(run.reason))
-        if run is not None and run.deadline is not None and now > run.deadline and self.place.child is not None:
+        if (
+            run is not None
+            and run.deadline is not None
+            and now > run.deadline
+            and self.place.child is not None
+        ):
             if run.reason is None:
                 run.reason = f"over its time limit of {run.record['timeout']} s"
                 run.deadline = now + GRACE
@@ -250,7 +256,7 @@ class Supervisor:
                 run.deadline = None
         if self.kill_at is None:
             return
-        left = family(os.getpid(), self.name)
+        left = family(os.getpid(), self.mark)
         if left and now > self.kill_at:
             send(left, signal.SIGKILL)
         elif not left:
@@ -277,7 +283,7 @@ class Supervisor:
 
     def _spawn(self, argv: list[str], env: dict[str, str], cwd: str, channel: bool) -> Child:
         setup = str(self.record.get("env_setup") or "")
-        child = self.place.start(argv, env, cwd, self.name, setup, channel)
+        child = self.place.start(argv, env, cwd, self.mark, setup, channel)
         self.record["worker"] = child.identity
         self.save()
         return child
@@ -345,7 +351,9 @@ class Supervisor:
 
 def _death(code: int) -> str:
     if code > 128:
-        name = signal.Signals(code - 128).name if code - 128 in {s.value for s in signal.Signals} else code - 128
+        name = (
+            signal.Signals(code - 128).name if code - 128 in {s.value for s in signal.Signals} else code - 128
+        )
         return f"the session's Python was ended by {name}; its variables are gone"
     return f"the session's Python ended with exit code {code}; its variables are gone"
 
@@ -353,8 +361,9 @@ def _death(code: int) -> str:
 def main() -> None:
     """Entry point: ``state folder, session folder, fd to report to`` are the arguments."""
     state, folder, report = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        # Not SIG_IGN: that would be inherited, and no program of the user's could be interrupted.
+        signal.signal(number, lambda *_: None)
     supervisor = Supervisor(state, folder)
     # A signal must wake the selector: a stop request, and a child's end.
     read_end, write_end = os.pipe()

@@ -135,22 +135,21 @@ class Mirror:
                 generation, records = self._load()
                 if generation != base_generation:
                     raise Stale(generation)
-                return self._commit(generation, records, owner, changes)
+                try:
+                    return self._commit(generation, records, owner, changes)
+                except BaseException:
+                    # Its room may be what the index needs to be written on a full disk.
+                    shutil.rmtree(folder, ignore_errors=True)
+                    self._settle()
+                    raise
 
     def _commit(self, generation: int, records: Records, owner: str, changes: list[Staged]) -> Applied:
         journal = journal_of(changes, records, owner)
         self._index.begin_journal(journal)
         commit = Commit(self._root, records, owner)
-        try:
-            commit.run(changes)
-        except BaseException:
-            # What moved, moved. If even this fails, the journal is still there for whoever comes next.
-            with suppress(OSError):
-                self._index.save(generation, settle(journal, commit.records, self._root))
-            raise
-        return Applied(
-            self._index.save(generation, commit.records), commit.kept, commit.written, commit.deleted
-        )
+        commit.run(changes)
+        generation = self._index.save(generation, commit.records)
+        return Applied(generation, commit.kept, commit.written, commit.deleted)
 
     def _load(self) -> tuple[int, Records]:
         """The index, after the work of a killed commit has been looked at. Needs the lock."""
@@ -159,6 +158,11 @@ class Mirror:
             generation, records = self._index.load()
             self._index.save(generation, settle(journal, records, self._root))
         return self._index.load()
+
+    def _settle(self) -> None:
+        # If even this fails, the journal is still there for whoever comes next.
+        with suppress(OSError):
+            self._load()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import struct
+
 from .messages import KINDS, Message, MessageError
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it

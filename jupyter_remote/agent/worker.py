@@ -6,6 +6,7 @@ shell's business (``shell_ipython`` where IPython can be imported, ``shell_plain
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -44,15 +45,12 @@ class Worker:
         self._channel = channel
         self._ack = ack
         self._lock = threading.Lock()
-        self._shielded = False
-        self._late_interrupt = False
         self._blobs = ""
         self._pace = Pace()
         sys.stdout = self._pace.open(1)
         sys.stderr = self._pace.open(2)
         self._pace.start()
         self._flush_c = unbuffer_c()
-        self._busy = False
         # A forked child must never answer in the session's name.
         os.register_at_fork(after_in_child=self._channel.close)
 
@@ -63,29 +61,38 @@ class Worker:
         """
         self._pace.flush()
         event["kind"] = kind
-        text = json.dumps(event, default=str)
-        if len(text) > LARGEST_LINE:
-            content = text.encode("ascii")
+        content = json.dumps(event, default=_plain).encode("ascii")
+        if len(content) > LARGEST_LINE:
             event = {"kind": kind, "blob": write_blob(self._blobs, content), "n": len(content)}
+        else:
+            event = json.loads(content)
+        if threading.current_thread() is not threading.main_thread():
+            self._send_and_wait(event)
+            return
         # Half a frame would end the session, so an interrupt waits until it is out.
-        main = threading.current_thread() is threading.main_thread()
-        self._shielded = self._shielded or main
+        late: list[int] = []
+        handler = signal.signal(signal.SIGINT, lambda number, _frame: late.append(number))
         try:
-            with self._lock:
-                self._channel.sendall(encode(0, m.Happened(event)))
-                os.read(self._ack, 1)
+            self._send_and_wait(event)
         finally:
-            if main:
-                self._shielded = False
-        if main and self._late_interrupt:
-            self._late_interrupt = False
-            raise KeyboardInterrupt
+            signal.signal(signal.SIGINT, handler)
+        if late:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def _send_and_wait(self, event: dict[str, Any]) -> None:
+        with self._lock:
+            self._channel.sendall(encode(0, m.Happened(event)))
+            os.read(self._ack, 1)
 
     def serve(self, shell: Shell) -> None:
         """Runs cells until the supervisor goes."""
-        signal.signal(signal.SIGINT, self._interrupt)
-        python = sys.version.split()[0]
-        self._channel.sendall(encode(0, m.Ready({"python": python, "executable": sys.executable, "shell": type(shell).__name__})))
+        signal.signal(signal.SIGINT, _too_late)
+        facts = {
+            "python": sys.version.split()[0],
+            "executable": sys.executable,
+            "shell": type(shell).__name__,
+        }
+        self._channel.sendall(encode(0, m.Ready(facts)))
         decoder = Decoder()
         while True:
             data = self._channel.recv(1 << 16)
@@ -95,37 +102,32 @@ class Worker:
                 if isinstance(frame.message, m.Execute):
                     self._run(shell, frame.message, frame.payload.decode("utf-8"))
 
-    def _interrupt(self, number: int, frame: Any) -> None:
-        # Between two cells there is nothing to interrupt: the signal came a moment too late.
-        if self._shielded:
-            self._late_interrupt = True
-        elif self._busy:
-            signal.default_int_handler(number, frame)
-
     def _run(self, shell: Shell, message: m.Execute, code: str) -> None:
         self._blobs = message.run["blobs"]
-        before = {name: os.environ.get(name) for name in {**(message.run.get("env") or {}), **(message.secrets or {})}}
-        home = os.getcwd()
+        given = {k: str(v) for k, v in {**(message.run.get("env") or {}), **(message.secrets or {})}.items()}
+        before = {name: os.environ.get(name) for name in given}
+        home = None
         outcome = "interrupted"
         try:
-            os.environ.update({k: str(v) for k, v in (message.run.get("env") or {}).items()})
-            os.environ.update({k: str(v) for k, v in (message.secrets or {}).items()})
+            os.environ.update(given)
             if message.run.get("cwd"):
+                home = os.getcwd()
                 os.chdir(os.path.expanduser(message.run["cwd"]))
-            self._busy = True
+            self._pace.begin()
+            # Python's own handler, so that no frame of ours is in the traceback of an interrupt.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             outcome = shell.run(code)
-            self._busy = False
+            signal.signal(signal.SIGINT, _too_late)
         except KeyboardInterrupt:
             pass
         except OSError as error:
             outcome = "error"
             self.publish("error", ename=type(error).__name__, evalue=str(error), traceback=[str(error)])
         finally:
-            self._busy = False
-            self._restore(before, home if message.run.get("cwd") else None)
+            signal.signal(signal.SIGINT, _too_late)
+            self._restore(before, home)
         self._flush_c()
-        self._pace.flush()
-        self._late_interrupt = False
+        self._pace.end()
         with self._lock:
             self._channel.sendall(encode(0, m.Finished(outcome)))
 
@@ -141,22 +143,29 @@ class Worker:
             os.chdir(home)
 
 
+def _too_late(_number: int, _frame: Any) -> None:
+    """Between two cells there is nothing to interrupt: the signal came a moment too late."""
+
+
+def _plain(value: object) -> str:
+    # As in the Jupyter message format: binary forms of a display travel in base64.
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)
+
+
 def make_shell(publish: Publish) -> Shell:
     """IPython's shell where it can be imported, our own otherwise."""
     try:
-        from .shell_ipython import IPythonShell  # noqa: PLC0415
+        from .shell_ipython import IPythonShell
 
         return IPythonShell(publish)
     except ImportError:
-        from .shell_plain import PlainShell  # noqa: PLC0415
+        from .shell_plain import PlainShell
 
         return PlainShell(publish)
 
 
 def main() -> None:
     """Entry point; the socket's number is in the environment."""
-    if sys.version_info < (3, 8):
-        sys.exit(f"Python 3.8 or newer is needed, this is {sys.version.split()[0]} ({sys.executable})")
     number, ack = map(int, os.environ.pop(CHANNEL).split(","))
     channel = socket.socket(fileno=number)
     channel.set_inheritable(False)

@@ -40,12 +40,14 @@ class Workplace:
         self.child: Child | None = None
         self.ready = False
 
-    def start(self, argv: list[str], env: dict[str, str], cwd: str, session: str, setup: str, channel: bool) -> Child:
+    def start(
+        self, argv: list[str], env: dict[str, str], cwd: str, marker: str, setup: str, channel: bool
+    ) -> Child:
         """Starts a child in place of the one before.
 
         Args:
             argv, env, cwd: as for Child.
-            session: name of the session.
+            marker: what its processes are known by.
             setup: shell text to be sourced first, empty for none.
             channel: whether it is a worker, which is ready only when it says so.
 
@@ -58,7 +60,7 @@ class Workplace:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(setup)
         self.ready, self._setup_tail, self._decoder = not channel, b"", Decoder()
-        self.child = Child(argv, cwd, env, session, path, channel)
+        self.child = Child(argv, cwd, env, marker, path, channel)
         for fd in self.child.pipes:
             self._selector.register(fd, selectors.EVENT_READ, "pipe")
         if self.child.channel is not None:

@@ -196,7 +196,7 @@ def _by_paramiko(alias: str, given: tuple[str, ...], known: Scan) -> dict[str, l
     except (paramiko.SSHException, ImportError, ValueError) as error:
         raise ConfigError(f"the ssh configuration can't be used: {error}", host=alias) from None
     values: dict[str, Any] = dict(looked_up)  # Most are text, some are lists of it.
-    found = {key: [*value] if isinstance(value, list) else [value] for key, value in values.items()}
+    found = {key: [*value] if isinstance(value, list) else [value] for key, value in values.items() if value}
     flags = {"-p": "port", "-l": "user", "-i": "identityfile"}
     for flag, value in zip(given[::2], given[1::2], strict=True):
         key, setting = (flags[flag], value) if flag in flags else value.split("=", 1)
@@ -233,6 +233,9 @@ def _settings(
         Path(expand(name.strip('"'))).expanduser()
         for name in found.get("identityfile", [home + k for k in _DEFAULT_KEYS])
     ]
+    if host is not None and host.ssh_key:
+        # ssh itself would also try the keys of the configuration; the entry names the one that is meant.
+        keys = [Path(host.ssh_key).expanduser()]
     jumps = tuple(expand(hop.strip()) for hop in one("proxyjump").split(",") if hop.strip())
     command = expand(one("proxycommand")) or None
     timeout = one("connecttimeout")
@@ -282,6 +285,8 @@ def _openssh_only(
         return "PKCS11Provider: the key is on a smart card"
     if has("proxyusefdpass"):
         return "ProxyUseFdpass hands over a socket, which only ssh itself can take"
+    if has("forwardagent") and found.get("identityagent", ["SSH_AUTH_SOCK"])[0] != "SSH_AUTH_SOCK":
+        return "ForwardAgent with an IdentityAgent of its own"
     if has("certificatefile"):
         return "CertificateFile names a certificate of its own"
     if control is not None and control.exists():

@@ -2,8 +2,8 @@
 
 Only patterns and rule files. What a rule means for a whole tree (a folder left out takes all of its content
 with it, the deepest rule file decides) is said in `rules.py`. `pathspec` is not used because it is not
-exact: it lets `!folder/` bring back every file below, knows no `[[:digit:]]`, and takes a `?` for one
-character where git takes it for one byte.
+exact: its 1.1 takes `[[:digit:]]` for a set of letters followed by `]`, and a `?` for one character where git
+takes it for one byte.
 """
 
 from __future__ import annotations

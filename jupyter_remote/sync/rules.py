@@ -5,19 +5,20 @@ In a git work tree the list is git's own; elsewhere the same rules are applied h
 hold is not looked at: that is `scan.py`.
 """
 
-# ruff: noqa: PTH (a Path costs more than the look at the file it names)
+# A Path costs more than the look at the file that it names.
+# ruff: noqa: PTH118
+
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import SyncError
 from . import worktree
-from .folder import Folder, Mark, list_folder, source_mark
-from .gitignore import Rule, deciding, parse, parse_patterns
-from .worktree import WorkTree
+from .context import Context, enter, with_rules
+from .folder import Folder, Mark, list_folder
+from .gitignore import Rule, deciding, parse_patterns
 
 BUILT_IN = (
     ".git",
@@ -69,46 +70,11 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class _RuleFile:
-    """Rules and where they apply: to `prefix` + the path without its first `strip` bytes."""
-
-    rules: list[Rule]
-    strip: int = 0
-    prefix: bytes = b""
-
-    def decides(self, path: bytes, is_folder: bool) -> Rule | None:
-        return deciding(self.rules, self.prefix + path[self.strip :], is_folder)
-
-
-@dataclass(frozen=True)
-class _Context:
-    """One work tree (or none) that a part of the workspace is in.
-
-    Args:
-        base: its folder, relative to the workspace.
-        listed: git's own list of paths, relative to the workspace; None outside a work tree.
-        rule_files: the stronger one last.
-    """
-
-    base: str
-    listed: set[str] | None
-    rule_files: tuple[_RuleFile, ...] = ()
-    folds_case: bool = False
-
-    def ignoring(self, path: bytes, is_folder: bool) -> Rule | None:
-        for rules in reversed(self.rule_files):
-            rule = rules.decides(path, is_folder)
-            if rule is not None:
-                return None if rule.negated else rule
-        return None
-
-
-@dataclass(frozen=True)
 class _Task:
     """A folder still to be walked, and what was already decided about everything in it."""
 
     path: str
-    context: _Context
+    context: Context
     ignored: Rule | None = None
     excluded: Rule | None = None
     included: bool = False
@@ -135,13 +101,13 @@ class _Walk:
         self._exclude = parse_patterns(exclude, "exclude")
         self._listing = Listing()
         self._tasks: list[_Task] = []
-        self._contexts: list[_Context] = []
+        self._contexts: list[Context] = []
 
     def run(self) -> Listing:
         listing = self._listing
         listing.git_folder = worktree.enclosing(self._root)
         context = self._enter("") if listing.git_folder is not None else None
-        self._tasks.append(_Task("", context or _Context("", None)))
+        self._tasks.append(_Task("", context or Context("", None)))
         self._walk_all()
         # Git lists tracked files in ignored folders too, where the walk did not go.
         for context in self._contexts:
@@ -165,7 +131,7 @@ class _Walk:
         if ".git" in folder.names and task.path and context.base != task.path:
             context = self._enter(task.path) or context
         if folder.names.get(".gitignore") is False:
-            context = self._with_rules(context, task.path)
+            context = with_rules(self._root, context, task.path, self._listing.sources)
         for name, is_folder in sorted(folder.names.items()):
             path = f"{task.path}/{name}" if task.path else name
             if is_folder:
@@ -173,7 +139,7 @@ class _Walk:
             else:
                 self._decide_file(path, task, context)
 
-    def _decide_folder(self, path: str, task: _Task, context: _Context) -> None:
+    def _decide_folder(self, path: str, task: _Task, context: Context) -> None:
         raw = os.fsencode(path)
         built_in = deciding(self._built_in, raw, True)
         if built_in is not None:
@@ -190,7 +156,7 @@ class _Walk:
             return
         self._tasks.append(_Task(path, context, ignored, excluded, included))
 
-    def _decide_file(self, path: str, task: _Task, context: _Context) -> None:
+    def _decide_file(self, path: str, task: _Task, context: Context) -> None:
         raw = os.fsencode(path)
         reason = deciding(self._built_in, raw, False)
         if reason is None:
@@ -210,7 +176,7 @@ class _Walk:
         else:
             self._listing.skipped.append(Skipped(path, "not in the list of `git ls-files`", "git"))
 
-    def _add_listed(self, path: str, context: _Context) -> None:
+    def _add_listed(self, path: str, context: Context) -> None:
         """A path of git's list that the walk did not meet: in an ignored folder, behind a link, or gone."""
         if self._left_out(path):
             return
@@ -242,6 +208,18 @@ class _Walk:
     def _skip(self, path: str, rule: Rule) -> None:
         self._listing.skipped.append(Skipped(path, rule.text, rule.source))
 
+    def _enter(self, base: str) -> Context | None:
+        try:
+            context = enter(self._root, base, self._listing.sources)
+        except worktree.GitMissing:
+            self._listing.notes.append(
+                "git is not installed: files that it tracks although they are ignored are left out"
+            )
+            return None
+        if context is not None:
+            self._contexts.append(context)
+        return context
+
     def _watch(self, path: str) -> Folder | None:
         """The folder's content, which belongs to what the answer depends on from now on."""
         known = self._listing.watched.get(path)
@@ -264,86 +242,10 @@ class _Walk:
         self._listing.watched[path] = folder
         return folder
 
-    # Rule files.
-
-    def _enter(self, base: str) -> _Context | None:
-        """The context of the work tree that a folder is in; None when there is none."""
-        folder = os.path.join(self._root, base) if base else self._root
-        try:
-            tree = worktree.find(folder)
-        except worktree.GitMissing:
-            self._listing.notes.append(
-                f"git is not installed: files of {folder} that it tracks and ignores are left out"
-            )
-            return None
-        if tree is None or (base and tree.prefix):
-            return None
-        for path in (tree.index, *tree.config_files):
-            self._depend_on(path)
-        rule_files = [
-            _RuleFile(self._read_rules(path, path, tree.folds_case), _strip(base), _prefix(tree))
-            for path in tree.exclude_files
-        ]
-        upper = tree.prefix.split("/") if tree.prefix else []
-        for depth in range(len(upper)):
-            above = os.path.join(folder, *[".."] * (len(upper) - depth), ".gitignore")
-            rules = self._read_rules(above, os.path.normpath(above), tree.folds_case)
-            rule_files.append(_RuleFile(rules, 0, os.fsencode("/".join(upper[depth:]) + "/")))
-        if self._is_ignored_whole(tree, rule_files):
-            return None
-        listed = {f"{base}/{path}" if base else path for path in tree.files()}
-        context = _Context(base, listed, tuple(rule_files), tree.folds_case)
-        self._contexts.append(context)
-        return context
-
-    def _is_ignored_whole(self, tree: WorkTree, rule_files: list[_RuleFile]) -> bool:
-        """Whether the repository around the workspace ignores it (dotfiles kept in a home folder do)."""
-        whole = _prefix(tree)
-        for end in (at for at, byte in enumerate(whole) if byte == ord("/")):
-            for rules in reversed(rule_files):
-                path = whole[len(whole) - len(rules.prefix) : end]
-                rule = deciding(rules.rules, path, True) if path else None
-                if rule is not None and not rule.negated:
-                    return True
-                if rule is not None:
-                    break
-        return False
-
-    def _with_rules(self, context: _Context, folder: str) -> _Context:
-        path = os.path.join(self._root, folder, ".gitignore")
-        name = f"{folder}/.gitignore" if folder else ".gitignore"
-        rules = _RuleFile(self._read_rules(path, name, context.folds_case), _strip(folder))
-        return _Context(context.base, context.listed, (*context.rule_files, rules), context.folds_case)
-
-    def _read_rules(self, path: str, name: str, folds_case: bool) -> list[Rule]:
-        self._depend_on(path)
-        try:
-            # Git doesn't follow a link here, and a fifo would make us wait.
-            if name.endswith(".gitignore") and not stat.S_ISREG(os.lstat(path).st_mode):
-                return []
-            with open(path, "rb") as file:
-                return parse(file.read(), name, folds_case=folds_case)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return []
-        except OSError as error:
-            raise SyncError(f"the rules in {name} can't be read: {error.strerror}") from error
-
-    def _depend_on(self, path: str) -> None:
-        # Before the file is read, so that a change in between is noticed.
-        self._listing.sources.setdefault(path, source_mark(path))
-
 
 def _chosen(rules: list[Rule], path: bytes, is_folder: bool) -> Rule | None:
     rule = deciding(rules, path, is_folder)
     return None if rule is None or rule.negated else rule
-
-
-def _strip(folder: str) -> int:
-    return len(os.fsencode(folder)) + 1 if folder else 0
-
-
-def _prefix(tree: WorkTree) -> bytes:
-    return os.fsencode(tree.prefix) + b"/" if tree.prefix else b""
 
 
 def _parents(paths: Iterable[str]) -> set[str]:

@@ -5,7 +5,9 @@ long as these have not changed, a file costs one `lstat`. Which files belong to 
 `rules.py`, what one of them holds in `content.py`; what has to be sent is not known here.
 """
 
-# ruff: noqa: PTH (a Path costs more than the look at the file it names)
+# A Path costs more than the look at the file that it names.
+# ruff: noqa: PTH118, PTH123
+
 from __future__ import annotations
 
 import os
@@ -135,7 +137,7 @@ class Scanner:
         return {full[start:]: size for full, size in stale.items()}
 
     def _still_right(self, listing: Listing) -> bool:
-        """Whether listing again would give the same list. A folder's names are looked at before git is asked."""
+        """Whether listing again would give the same list."""
         if listing.git_folder != worktree.enclosing(self._root):
             return False
         if any(mark is None or source_mark(path) != mark for path, mark in listing.sources.items()):
@@ -145,6 +147,7 @@ class Scanner:
             try:
                 if folder.mark is not None and folder_mark(os.lstat(full)) == folder.mark:
                     continue
+                # Editors that save by renaming touch the folder and leave its names as they were.
                 now = list_folder(full)
             except OSError:
                 return False

@@ -11,6 +11,7 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from ..agent import messages as m
 from ..agent.pack import ChangedWhileReading, pack
@@ -140,7 +141,9 @@ class WorkspaceSync:
                 return Pushed(self, scan, planned, self._send(connection, planned))
             except ChangedWhileReading as changed:
                 last = changed
-        raise SyncError(f"{last.path} keeps changing while it is read", hint="Exclude it, or sync when it is finished.")
+        raise SyncError(
+            f"{last.path} keeps changing while it is read", hint="Exclude it, or sync when it is finished."
+        )
 
     def preview(self, connection: Connection) -> SyncReport:
         """What a push would do now."""
@@ -176,10 +179,13 @@ class WorkspaceSync:
         except (ValueError, TypeError, KeyError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
+    def _open(self, path: str) -> BinaryIO:
+        return (self.root / path).open("rb")
+
     def _send(self, connection: Connection, planned: Plan) -> Stream:
         stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
         try:
-            for piece in pack(planned.changes, lambda path: open(self.root / path, "rb")):
+            for piece in pack(planned.changes, self._open):
                 stream.send(m.Data(), piece)
             stream.send(m.End())
         except BaseException:

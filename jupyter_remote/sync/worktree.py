@@ -3,7 +3,9 @@
 The only module that runs git. What follows from the answers is decided in `rules.py`.
 """
 
-# ruff: noqa: PTH (a Path costs more than the look at the file it names)
+# A Path costs more than the look at the file that it names.
+# ruff: noqa: PTH111, PTH117, PTH118, PTH120
+
 from __future__ import annotations
 
 import os
@@ -82,7 +84,7 @@ def find(folder: str) -> WorkTree | None:
     """
     try:
         where = _git(
-            folder, "rev-parse", "--show-prefix", "--git-path", "index", "--git-path", "info/exclude",
+            folder, "rev-parse", "--show-cdup", "--git-path", "index", "--git-path", "info/exclude",
             "--git-path", "config", "--is-inside-work-tree",
         )  # fmt: skip
     except SyncError as error:
@@ -94,13 +96,14 @@ def find(folder: str) -> WorkTree | None:
         raise SyncError(
             f"{folder}: the path of its git repository has a line break in it, which can't be synced"
         )
-    prefix, index, exclude, config, inside, _ = lines
+    up, index, exclude, config, inside, _ = lines
     if inside != "true":
         return None
     values, origins = _config(folder)
     return WorkTree(
         folder=folder,
-        prefix=prefix.rstrip("/"),
+        # Not --show-prefix: a folder's name may have a line break in it, a row of dots has none.
+        prefix=os.path.relpath(folder, os.path.join(folder, up)).replace(os.sep, "/") if up else "",
         folds_case=values.get("core.ignorecase", "").lower() in ("true", "yes", "on", "1"),
         index=os.path.join(folder, index),
         exclude_files=(

@@ -7,6 +7,7 @@ it is first used; who asks the user is a `Prompter`, so that no transport knows 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -131,8 +132,15 @@ def make_transport(host: HostConfig, ask: Prompter | None) -> Transport:
         ask: who answers questions about passwords and unknown host keys; None for nobody.
 
     Raises:
-        ConfigError: the ssh configuration can't be read.
+        ConfigError: the ssh configuration can't be read, or `ssh_key` names no file.
     """
+    from ..errors import ConfigError
     from ..hosts.registry import KINDS
 
-    return registry[KINDS[host.type].transport(host)](host, ask)
+    name = KINDS[host.type].transport(host)
+    if host.ssh_key is not None and name not in ("local", "command"):
+        key = Path(host.ssh_key).expanduser()
+        # A public half is enough: the private one may be in the agent.
+        if not key.is_file() and not key.with_name(key.name + ".pub").is_file():
+            raise ConfigError(f"hosts.{host.name}.ssh_key: there is no file {key}", host=host.name)
+    return registry[name](host, ask)

@@ -40,15 +40,14 @@ def lookup(files: Iterable[Path], label: str) -> list[Entry]:
     return [entry for file in files for entry in _entries(file, label)]
 
 
-def add(file: Path, label: str, kind: str, blob: bytes, *, hashed: bool = False) -> None:
+def add(file: Path, label: str, kind: str, blob: bytes) -> None:
     """Append a key.
 
     Raises:
         OSError: the file can't be written.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = _hash(label, os.urandom(20)) if hashed else label
-    line = f"{name} {kind} {base64.b64encode(blob).decode()}\n"
+    line = f"{label} {kind} {base64.b64encode(blob).decode()}\n"
     with file.open("a+b") as stream:
         size = stream.seek(0, os.SEEK_END)
         if size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hosts import local, place
 from sshd import pytest_runtest_makereport, ssh_host, sshd
 
-__all__ = ["pytest_runtest_makereport", "ssh_host", "sshd"]
+__all__ = ["local", "place", "pytest_runtest_makereport", "ssh_host", "sshd"]

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -162,6 +162,10 @@ class SshHost:
         self.servers.remove(server)
         server.stop()
 
+    def stop_all(self) -> None:
+        while self.servers:
+            self.servers.pop().stop()
+
     def new_home(self) -> Path:
         """An empty folder of the user's, reachable for them."""
         home = Path(tempfile.mkdtemp(dir=self.folder, prefix="home-"))
@@ -170,7 +174,8 @@ class SshHost:
         return home
 
     def alias(self, name: str, **settings: object) -> None:
-        """Add an alias to the client's ssh configuration; an alias of that name is replaced."""
+        """Add an alias to the client's ssh configuration, with the authorized key unless another is given."""
+        settings = {"IdentityFile": self.key, "IdentitiesOnly": "yes", **settings}
         lines = [f"Host {name}", *(f"  {key} {value}" for key, value in settings.items())]
         (self.folder / "conf.d" / f"{name}.conf").write_text("\n".join(lines) + "\n")
 
@@ -212,7 +217,7 @@ def sshd() -> Iterator[SshHost]:
         home.mkdir(mode=0o755)
         user = ends.enter_context(_user(home)) if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
         host = _client_files(folder, home, user)
-        ends.callback(lambda: [server.stop() for server in host.servers])
+        ends.callback(host.stop_all)
         main, jump = host.start(), host.start()
         host.alias("l1", HostName=HOST, Port=main.port, ProxyJump="jump")
         host.alias("direct", HostName=HOST, Port=main.port)
@@ -237,7 +242,9 @@ def ssh_host(sshd: SshHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshHost
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport | None, pytest.TestReport | None]:
     """A failed test shows what the servers said."""
     report = yield
     host = getattr(item, "funcargs", {}).get("sshd")
@@ -258,8 +265,6 @@ def _client_files(folder: Path, home: Path, user: str) -> SshHost:
         f"Include {folder}/conf.d/*.conf\n"
         "Host *\n"
         f"  User {user}\n"
-        f"  IdentityFile {key}\n"
-        "  IdentitiesOnly yes\n"
         f"  UserKnownHostsFile {known_hosts}\n"
         "  GlobalKnownHostsFile /dev/null\n"
     )
@@ -269,12 +274,11 @@ def _client_files(folder: Path, home: Path, user: str) -> SshHost:
 @contextlib.contextmanager
 def _user(home: Path) -> Iterator[str]:
     name = f"jr{uuid.uuid4().hex[:8]}"
-    quiet = {"check": True, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    subprocess.run(["useradd", "-M", "-d", str(home), "-s", "/bin/bash", name], **quiet)  # type: ignore[call-overload]
+    subprocess.run(["useradd", "-M", "-d", str(home), "-s", "/bin/bash", name], check=True)
+    uid = pwd.getpwnam(name).pw_uid
     try:
         # A new account is locked, and sshd lets nobody into a locked one: `*` only means "no password".
-        subprocess.run(["usermod", "-p", "*", name], **quiet)  # type: ignore[call-overload]
-        uid = pwd.getpwnam(name).pw_uid
+        subprocess.run(["usermod", "-p", "*", name], check=True)
         os.chown(home, uid, -1)
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         yield name

@@ -33,8 +33,10 @@ def relative(path: Path) -> str:
 
 def interpreters() -> list[str]:
     """The oldest supported Python, wherever this machine keeps one, and the system's own python3."""
-    found = [shutil.which("python3.8"), *map(str, Path.home().glob(".pyenv/versions/3.8*/bin/python3.8"))]
-    # A pyenv shim is on the PATH without its Python being selected.
+    found = [shutil.which("python3.8")]
+    if found[0] and "shims" in Path(found[0]).parts:
+        # A pyenv shim is on the PATH whether its Python is selected or not.
+        found += map(str, Path(found[0]).parents[1].glob("versions/3.8*/bin/python3.8"))
     usable = [p for p in found if p and subprocess.run([p, "-c", ""], capture_output=True).returncode == 0]
     return [*usable[:1], *filter(None, [shutil.which("python3", path="/usr/bin:/bin")])]
 

@@ -1,4 +1,4 @@
-"""`jupyter remote …` as a process: exit codes, what goes to stdout and what to stderr, where no host is needed."""
+"""`jupyter remote …` as a process: exit codes, stdout and stderr, as far as no host is needed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def remote(config: Path, *words: str, **env: str) -> subprocess.CompletedProcess
         (["remove", "nowhere"], 3, "no entry `nowhere`"),
     ],
 )
-def test_a_wrong_call_has_its_exit_code_and_one_line(config: Path, words: list[str], code: int, says: str) -> None:
+def test_a_wrong_call_has_its_exit_code_and_one_line(
+    config: Path, words: list[str], code: int, says: str
+) -> None:
     done = remote(config, *words)
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr
@@ -83,13 +85,21 @@ def test_a_broken_file_is_a_configuration_error(config: Path) -> None:
     (config / "hosts.yaml").write_text("hosts:\n  dgx01: {prot: 22}\n", encoding="utf-8")
     done = remote(config, "list")
     assert done.returncode == 3
-    assert f"error: {config / 'hosts.yaml'}:2: hosts.dgx01.prot: unknown key; did you mean `port`?" in done.stderr
+    assert (
+        f"error: {config / 'hosts.yaml'}:2: hosts.dgx01.prot: unknown key; did you mean `port`?"
+        in done.stderr
+    )
 
 
 def test_the_list_in_both_forms(config: Path) -> None:
     table = remote(config, "list").stdout.splitlines()
     assert table[0].split() == ["HOST", "TYPE", "ADDRESS", "DEFINED", "IN"]
-    assert table[1].split() == ["dgx01", "ssh", "me@gpu-server-01.example.org:2222", f"{config / 'hosts.yaml'}:4"]
+    assert table[1].split() == [
+        "dgx01",
+        "ssh",
+        "me@gpu-server-01.example.org:2222",
+        f"{config / 'hosts.yaml'}:4",
+    ]
     facts = json.loads(remote(config, "list", "--json").stdout)
     assert [host["name"] for host in facts["hosts"]] == ["dgx01", "build", "local"]
     assert facts["groups"] == {"gpus": ["dgx01"]}
@@ -147,6 +157,8 @@ def test_a_reader_that_leaves_is_no_traceback(config: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     env = {**os.environ, "JUPYTER_REMOTE_CONFIG_DIR": str(config)}
-    done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, env=env, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, env=env, timeout=60
+    )
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import RichOutput, capture_output
+from IPython.utils.capture import capture_output
 
 from jupyter_remote.display import NotebookSink, RemoteResult, TerminalSink, show_status, status_line
 from jupyter_remote.run import Event, Run
@@ -50,7 +50,7 @@ def test_displays_are_published_with_ids_of_their_own(shell: InteractiveShell) -
         )
         sink(event("update_display", data={"text/plain": "2"}, metadata={}, transient={"display_id": "a"}))
         sink(event("display", data={"text/plain": "3"}))
-    first, second, third = cast(list[RichOutput], captured.outputs)
+    first, second, third = captured.outputs
     assert (first.data, first.metadata) == (bundle, {"image/png": {"width": 3}})
     assert first.transient == second.transient == {"display_id": "h/s/a"}
     assert (first.update, second.update) == (False, True)
@@ -73,7 +73,7 @@ def test_the_result_is_kept_and_formats_as_the_host_made_it(shell: InteractiveSh
     sink = NotebookSink("h/s")
     data = {"text/plain": "Frame", "text/html": "<table>"}
     sink(event("result", data=data, metadata={"text/html": {"isolated": True}}))
-    assert sink.result is not None
+    assert sink.result is not None and shell.display_formatter is not None
     assert shell.display_formatter.format(sink.result) == (data, {"text/html": {"isolated": True}})
     assert repr(sink.result) == "Frame"
 

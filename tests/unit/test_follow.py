@@ -41,7 +41,7 @@ def as_run(run: Scripted) -> Run:
 
 
 def test_events_come_once_and_in_order_around_an_interrupt() -> None:
-    run, seen = Scripted(), []
+    run, seen = Scripted(), list[str]()
 
     def sink(event: Event) -> None:
         seen.append(event.text)
@@ -121,7 +121,7 @@ def test_a_lost_link_while_interrupting_is_left_to_the_waiting() -> None:
 
 
 def test_off_the_main_thread_no_handler_is_set() -> None:
-    run, seen = Scripted(), []
+    run, seen = Scripted(), list[Event]()
     run.say(1)
     run.inbox.put(None)
     before = signal.getsignal(signal.SIGINT)

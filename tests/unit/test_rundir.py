@@ -76,7 +76,7 @@ def test_a_reader_sees_what_comes_later_and_never_half_a_line(tmp_path: Path) ->
     assert reader.batch(100) == ([], b"")
     log = LogWriter(run)
     log.output("stdout", b"one")
-    with open(run.events_path, "ab") as file:
+    with Path(run.events_path).open("ab") as file:
         line = json.dumps({"seq": 2, "t": 0, "kind": "end"}).encode()
         file.write(line[:7])
         file.flush()
@@ -89,7 +89,9 @@ def test_a_reader_sees_what_comes_later_and_never_half_a_line(tmp_path: Path) ->
     log.close()
 
 
-@pytest.mark.parametrize("name", ["", "..", "../20261122-014500-7f3a", "20261122-014500-7f3a/x", "x", "20261122-014500-\n7f3a"])
+@pytest.mark.parametrize(
+    "name", ["", "..", "../20261122-014500-7f3a", "20261122-014500-7f3a/x", "x", "20261122-014500-\n7f3a"]
+)
 def test_an_id_that_is_a_path_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="is not the id of a run"):
         RunDir(str(tmp_path), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -9,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_remote.agent import messages as m
-from jupyter_remote.agent.wire import MAGIC, MAX_BANNER, MAX_HEADER, MAX_PAYLOAD, PREFIX, Decoder, WireError, encode
+from jupyter_remote.agent.wire import (
+    MAGIC,
+    MAX_BANNER,
+    MAX_HEADER,
+    MAX_PAYLOAD,
+    PREFIX,
+    Decoder,
+    WireError,
+    encode,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -32,7 +42,9 @@ MESSAGE = st.one_of(
     st.integers(1, 40),
     st.binary(max_size=30),
 )
-def test_frames_survive_any_cut_and_any_banner(frames: list[tuple[int, m.Message, bytes]], cut: int, banner: bytes) -> None:
+def test_frames_survive_any_cut_and_any_banner(
+    frames: list[tuple[int, m.Message, bytes]], cut: int, banner: bytes
+) -> None:
     stream = banner + MAGIC + b"".join(encode(*frame) for frame in frames)
     decoder = Decoder(magic=True)
     seen = [frame for at in range(0, len(stream), cut) for frame in decoder.receive(stream[at : at + cut])]
@@ -42,10 +54,8 @@ def test_frames_survive_any_cut_and_any_banner(frames: list[tuple[int, m.Message
 
 @given(st.binary(max_size=300))
 def test_noise_is_refused_or_waited_for_but_never_crashes(noise: bytes) -> None:
-    try:
+    with contextlib.suppress(WireError):
         list(Decoder().receive(noise))
-    except WireError:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -59,7 +69,17 @@ def test_a_frame_over_a_cap_is_refused_before_its_bytes_come(kind: int, header: 
 
 @pytest.mark.parametrize(
     "header",
-    [b"[]", b"{", b"\xff", b'{"amount": "7"}', b'{"amount": true}', b"{}", b'{"amount": 1, "more": 2}', b'{"self": 1}', b"[" * 9999],
+    [
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"amount": "7"}',
+        b'{"amount": true}',
+        b"{}",
+        b'{"amount": 1, "more": 2}',
+        b'{"self": 1}',
+        b"[" * 9999,
+    ],
 )
 def test_a_header_that_is_not_its_message_is_refused(header: bytes) -> None:
     with pytest.raises(WireError, match="broken Credit"):

@@ -1,0 +1,111 @@
+"""Fixtures: a connected host of every kind, and ways to look at what runs on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sshd import SshHost
+
+from jupyter_remote.remote import Remote, connect
+from jupyter_remote.run import Event, Run
+
+KINDS = ("local", "paramiko", "openssh")
+PATIENCE_S = 30.0
+
+
+@dataclass
+class Place:
+    """A host under test.
+
+    Attributes:
+        remote: the connected host; its workspace is `workspace`.
+        files: where tests can put files that code on the host finds, as the host's user.
+        state: the host's state folder.
+        open: another, independent client of the same host.
+    """
+
+    remote: Remote
+    workspace: Path
+    files: Path
+    state: Path
+    open: Callable[[], Remote]
+
+    def run(self, code: str, **options: Any) -> Run:
+        """Runs a cell to its end."""
+        return self.remote.run_cell(code, **options).wait()
+
+    def printed(self, code: str, kind: str = "stdout", **options: Any) -> str:
+        """What a cell prints; it must end well."""
+        seen: list[Event] = []
+        self.remote.run_cell(code, **options).wait(seen.append).check()
+        return "".join(event.text for event in seen if event.kind == kind)
+
+    def folder(self, run: Run) -> Path:
+        """The run's directory on the host."""
+        return self.state / "runs" / run.id
+
+
+def await_true(what: Callable[[], Any]) -> Any:
+    """Waits until it is true; the test fails when that takes too long."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (value := what()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+    return value
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs (a zombie doesn't)."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, sshd: SshHost, tmp_path: Path) -> Iterator[Place]:
+    """The same host by every transport.
+
+    The servers are asked for here, so that they are there before what looks for leftovers begins.
+    """
+    yield from make_place(request, tmp_path, request.param)
+
+
+@pytest.fixture
+def local(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """The built-in host, for what doesn't depend on the transport."""
+    yield from make_place(request, tmp_path, "local")
+
+
+def make_place(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Place]:
+    """Connects, and ends all sessions afterwards."""
+    workspace = tmp_path / "project"
+    workspace.mkdir()
+    opened: list[Remote] = []
+    if kind == "local":
+        name, options = "local", {"workspace": str(tmp_path / "mirror")}
+    else:
+        host: SshHost = request.getfixturevalue("ssh_host")
+        name, options = "direct", {"transport": kind, "workspace": f"~/{tmp_path.name}"}
+
+    def open_another() -> Remote:
+        from jupyter_remote.config import Config
+
+        opened.append(Remote(Config.load(workspace).host(name, options), workspace))
+        return opened[-1]
+
+    remote = open_another()
+    home = tmp_path if kind == "local" else host.home
+    yield Place(remote, workspace, home, Path(remote.info["state"]), open_another)
+    remote.stop_sessions()
+    for one in opened:
+        one.close()
+
+
+__all__ = ["Place", "alive", "await_true", "connect", "local", "place"]
