@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -50,7 +51,8 @@ def open_host() -> Iterator[BenchHost]:
     """A running host; this process and its children know it, and nothing of the user's is read or written."""
     with (
         tempfile.TemporaryDirectory(prefix="jr-bench-") as folder,
-        contextlib.contextmanager(sshd.__wrapped__)() as server,
+        # The generator below pytest's fixture; a fixture itself can't be called.
+        contextlib.contextmanager(inspect.unwrap(sshd))() as server,
     ):
         own = {name: f"{folder}/{name.lower()}" for name in ("JUPYTER_REMOTE_CONFIG_DIR", "JUPYTER_DATA_DIR")}
         before = dict(os.environ)

@@ -34,18 +34,27 @@ _FIND_PYTHON = (
 
 
 @lru_cache(maxsize=1)
-def agent_zip() -> tuple[str, bytes]:
-    """Digest and content of the zip that ships; the same bytes for the same sources."""
+def _sources() -> tuple[tuple[str, bytes], ...]:
     folder = Path(__file__).with_name("agent")
+    return tuple((path.name, path.read_bytes()) for path in sorted(folder.glob("*.py")))
+
+
+@lru_cache(maxsize=1)
+def agent_digest() -> str:
+    """What names the agent in a host's cache: a digest of all its sources."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, content in _sources():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def agent_zip() -> bytes:
+    """The zip that ships; stage 0 checks it file by file against the digest."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.glob("*.py")):
-            # A fixed date: the digest names the content, not the moment of the checkout.
-            archive.writestr(
-                zipfile.ZipInfo(f"{PACKAGE}/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED
-            )
-    content = buffer.getvalue()
-    return hashlib.blake2b(content, digest_size=16).hexdigest(), content
+        for name, content in _sources():
+            archive.writestr(f"{PACKAGE}/{name}", content)
+    return buffer.getvalue()
 
 
 @lru_cache(maxsize=1)
@@ -63,8 +72,7 @@ def command(python: str | None = None) -> str:
     """
     find = _FIND_PYTHON if python is None else ""
     program = '"$p"' if python is None else shlex.quote(python)
-    digest, _ = agent_zip()
-    script = f'{find}exec {program} -I -S -c "{_UNPACK}" {_packed_stage0()} {digest}'
+    script = f'{find}exec {program} -I -S -c "{_UNPACK}" {_packed_stage0()} {agent_digest()}'
     return f"exec sh -c {shlex.quote(script)}"
 
 
@@ -87,7 +95,7 @@ def handshake(read: Callable[[int], bytes], write: Callable[[bytes], None]) -> t
         seen += data
         if not sent and NEEDS_AGENT in seen:
             seen = seen.replace(NEEDS_AGENT, b"", 1)
-            content = agent_zip()[1]
+            content = agent_zip()
             write(len(content).to_bytes(8, "big") + content)
             sent = True
         if len(seen) > 1 << 18:

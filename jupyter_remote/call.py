@@ -93,7 +93,12 @@ def describe_sync(report: Any, host: str, *, dry_run: bool) -> str:
     lines = [f"+ {path}" for path in report.sent]
     lines += [f"- {path}" for path in report.deleted]
     lines += [f"! {path}: changed on {host}, kept there as {kept}" for path, kept in report.kept]
+    lines += [f"= {path}: changed on {host} only, left as it is there" for path in report.host_changed]
+    lines += [f"note: {note}" for note in report.notes]
     if dry_run:
+        lines += [
+            f"! {path}: changed on both sides, {host}'s would be kept aside" for path in report.conflicts
+        ]
         lines += [f"  {skip.path} (skipped by {skip.rule}, {skip.source})" for skip in report.skipped]
     verb = "would send" if dry_run else "sent"
     lines.append(

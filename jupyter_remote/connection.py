@@ -156,6 +156,9 @@ class Connection:
         try:
             # The built-in host is this very machine, so its Python is known: our own.
             channel = transport.open(boot.command(sys.executable if host.type == "local" else None))
+            # While the host's Python starts there is time for what the first cell needs here.
+            from .sync import session as _  # noqa: F401
+
             watchdog = threading.Timer(host.connect_timeout + 30, channel.close)
             watchdog.daemon = True
             watchdog.start()

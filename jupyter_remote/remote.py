@@ -20,14 +20,16 @@ from .config import Config
 from .connection import Connection, Stale
 from .errors import ProtocolError, SyncError, UsageError
 from .run import Run
-from .sync.session import ATTEMPTS, SyncReport, WorkspaceSync
 from .transports.prompt import TerminalPrompter
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
+    from .sync.session import SyncReport, WorkspaceSync
     from .transports import Prompter
 
 MAX_CODE = 1 << 20
+# How often a sync is planned again because somebody else has synced to the same mirror.
+ATTEMPTS = 5
 
 _pool: dict[tuple[str, Path, str], Remote] = {}
 _pool_lock = threading.Lock()
@@ -81,7 +83,7 @@ class Remote:
         self._ask = ask
         self._live: Connection | None = None
         self._lock = threading.RLock()
-        self._sync = WorkspaceSync(workspace, self.mirror, _owner(workspace), host.sync)
+        self._kept_sync: WorkspaceSync | None = None
 
     def __repr__(self) -> str:
         return f"<Remote {self.host.name}: {self.workspace}>"
@@ -236,8 +238,8 @@ class Remote:
             SyncError, DiskFull, ConnectError: it could not be done.
         """
         connection = self.connection()
+        self._sync.forget()  # asked for by name, so what the host's side did to the files counts too
         if dry_run:
-            self._sync.forget()
             return self._sync.preview(connection)
         for _ in range(ATTEMPTS):
             try:
@@ -278,6 +280,15 @@ class Remote:
         """Ends all sessions of this user on the host; returns their names."""
         return list(self.connection().ask(m.StopSession())["stopped"])
 
+    @property
+    def _sync(self) -> WorkspaceSync:
+        if self._kept_sync is None:
+            from .sync.session import WorkspaceSync  # while the host starts, see Connection.open
+
+            owner = _owner(self.workspace)
+            self._kept_sync = WorkspaceSync(self.workspace, self.mirror, owner, self.host.sync)
+        return self._kept_sync
+
     # The link.
 
     def connection(self) -> Connection:
@@ -293,7 +304,8 @@ class Remote:
             if self._live is None or not self._live.alive:
                 if self._live is not None:
                     self._live.close()
-                self._sync.forget()
+                if self._kept_sync is not None:
+                    self._kept_sync.forget()
                 self._live = Connection.open(self.host, self._ask or TerminalPrompter())
                 if session is not None:
                     # Its interpreter starts while the files are compared.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import array
 import fcntl
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -56,6 +55,8 @@ class Child:
             env[CHANNEL] = f"{theirs.fileno()},{ack_read}"
             passed = [theirs.fileno(), ack_read]
         if setup:
+            import shutil
+
             shell = shutil.which("bash") or "/bin/sh"
             argv = [shell, "-c", SOURCE_AND_RUN, shell, setup, *argv]
         for fd in (out_write, err_write):

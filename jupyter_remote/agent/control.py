@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import selectors
 import socket
-import tempfile
 
 from . import messages as m
 from .wire import Decoder, WireError, encode
@@ -26,6 +25,8 @@ def listen(folder: str) -> tuple[socket.socket, str]:
     try:
         listener.bind(path)
     except OSError:  # too long for sun_path, or a file system without sockets
+        import tempfile
+
         os.umask(mask)
         path = os.path.join(tempfile.mkdtemp(prefix="jupyter-remote-"), "control.sock")
         os.umask(0o177)

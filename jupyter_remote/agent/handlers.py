@@ -6,8 +6,6 @@ import errno
 import json
 import os
 import threading
-import traceback
-import zlib
 
 from . import messages as m
 from . import sessions
@@ -68,6 +66,8 @@ class Handlers:
         except ValueError as error:
             stream.send(m.Failure("usage", str(error)))
         except Exception as error:
+            import traceback  # a fault of ours: 5 ms don't matter now
+
             details = {"traceback": traceback.format_exc()}
             stream.send(m.Failure("agent", f"{type(error).__name__}: {error}", details=details))
 
@@ -87,6 +87,8 @@ class Handlers:
 
     def inventory(self, stream: Stream, message: m.Inventory, _payload: bytes) -> None:
         """Tells what the mirror holds."""
+        import zlib
+
         generation, entries = self._mirror(message.workspace).inventory()
         rows = {path: [list(entry), owner, state] for path, (entry, owner, state) in entries.items()}
         content = zlib.compress(json.dumps({"generation": generation, "entries": rows}).encode("ascii"), 1)
@@ -96,8 +98,7 @@ class Handlers:
 
     def sync(self, stream: Stream, message: m.Sync, _payload: bytes) -> None:
         """Applies a change set."""
-        from .pack import PackError
-        from .tree import Stale
+        from .entry import Stale, TreeError
 
         done = False
         try:
@@ -107,7 +108,7 @@ class Handlers:
         except Stale as stale:
             stream.send(m.Failure("stale", str(stale), details={"generation": stale.current}))
             return
-        except PackError as error:
+        except TreeError as error:
             stream.send(m.Failure("sync", str(error)))
             return
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 from .paths import expand
 from .processes import MARKER
@@ -39,6 +38,8 @@ def interpreter(setting: str) -> str:
     Raises:
         FileNotFoundError: nothing of that name can be run here.
     """
+    import shutil  # 8 ms, and only a supervisor gets here
+
     if "/" not in setting and not setting.startswith("~"):
         found = shutil.which(setting)
     else:

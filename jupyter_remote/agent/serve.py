@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import sys
 
@@ -24,7 +23,7 @@ def facts(state: str) -> dict[str, Any]:
     """What the client should know of this host before it asks anything."""
     return {
         "hostname": socket.gethostname(),
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "executable": sys.executable,
         "platform": sys.platform,
         "machine": os.uname().machine,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import time
 
 from . import messages as m
 from .launch import boot_argv, environment
-from .paths import read_json, write_json
+from .paths import read_json, remove_tree, write_json
 from .processes import alive, end_family, mark
 from .wire import Decoder, Frame, WireError, encode
 
@@ -146,7 +145,7 @@ def _bury(folder: str) -> None:
     if record and record.get("supervisor") and not alive(record["supervisor"]):
         worker = record.get("worker") or {}
         end_family(worker["pid"] if alive(worker) else None, mark(record["supervisor"]))
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
 
 
 def _launch(state: str, folder: str, spec: dict[str, Any]) -> SupervisorLink:
@@ -178,7 +177,7 @@ def _launch(state: str, folder: str, spec: dict[str, Any]) -> SupervisorLink:
     process.wait()
     with open(log_path, encoding="utf-8", errors="replace") as file:
         tail = file.read()[-2000:].strip()
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
     raise NoSession(f"the supervisor ended at once: {tail}")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -19,7 +18,7 @@ from . import messages as m
 from .active import ActiveRun
 from .control import Control, listen
 from .launch import boot_argv, environment, interpreter, program, working_folder
-from .paths import read_json, write_json
+from .paths import read_json, remove_tree, write_json
 from .processes import adopt_orphans, end_family, family, identity, mark, send
 from .rundir import RunDir
 from .wire import encode
@@ -389,4 +388,4 @@ def main() -> None:
     finally:
         listener.close()
         os.unlink(path)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)

@@ -6,7 +6,7 @@ shell's business (``shell_ipython`` where IPython can be imported, ``shell_plain
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 import os
 import signal
@@ -149,7 +149,9 @@ def _too_late(_number: int, _frame: Any) -> None:
 
 def _plain(value: object) -> str:
     # As in the Jupyter message format: binary forms of a display travel in base64.
-    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)
+    return (
+        binascii.b2a_base64(value, newline=False).decode("ascii") if isinstance(value, bytes) else str(value)
+    )
 
 
 def make_shell(publish: Publish) -> Shell:

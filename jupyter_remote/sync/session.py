@@ -11,20 +11,22 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from ..agent import messages as m
-from ..agent.pack import ChangedWhileReading, pack
-from ..agent.tree import Entry, Manifest
+from ..agent.entry import Entry, Manifest
+from ..agent.mirror_index import SAME
+from ..agent.pack import DELETE, ChangedWhileReading, pack
 from ..config_models import SyncOptions
 from ..connection import Connection, Stream
 from ..errors import ProtocolError, SyncError
 from .plan import Plan, plan
+from .rules import Skipped
 from .scan import Scan, Scanner
 
 # An inventory is held in memory; this many bytes describe some 500,000 files.
 LARGEST_INVENTORY = 1 << 28
 ATTEMPTS = 5
+SIZE_GUARD = "max_file_size"
 
 
 @dataclass
@@ -35,7 +37,9 @@ class SyncReport:
         sent, deleted: paths of the workspace.
         kept: (path, where the host's own version went) for files that had changed there.
         conflicts: paths that changed on both sides.
+        host_changed: paths that only the host changed: left alone.
         skipped: what stayed here, with the rule that says so.
+        notes: what else the user should know.
         bytes: size of the files sent.
         generation: of the mirror afterwards.
         seconds: how long it took.
@@ -45,7 +49,9 @@ class SyncReport:
     deleted: list[str] = field(default_factory=list)
     kept: list[tuple[str, str]] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
-    skipped: list[object] = field(default_factory=list)
+    host_changed: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     bytes: int = 0
     generation: int = 0
     seconds: float = 0.0
@@ -84,7 +90,10 @@ class Pushed:
             if not isinstance(answer, m.Facts) or not answer.data:
                 raise ProtocolError("the answer to a sync is not one")
             report.kept = [(str(path), str(kept)) for path, kept in answer.data["kept"]]
-            self._owner.applied(self._scan, int(answer.data["generation"]))
+            self._owner.applied(self._scan, self._planned, int(answer.data["generation"]))
+            if report.kept:
+                # What was moved aside may have been a folder with more of ours in it: compare anew.
+                self._owner.forget()
         report.generation = self._owner.generation
         report.seconds = time.monotonic() - self._started
         return report
@@ -114,12 +123,17 @@ class WorkspaceSync:
         """The mirror is not what we thought: ask again next time."""
         self._remote = self._synced = None
 
-    def applied(self, scan: Scan, generation: int) -> None:
+    def applied(self, scan: Scan, planned: Plan | None, generation: int) -> None:
         """The host has taken everything that the plan for this scan asked for."""
         self.generation = generation
         self._synced = scan.manifest
-        # What the host holds beyond our files, and its own edits, are asked for again when a plan needs them.
-        self._remote = None
+        if planned is None or self._remote is None:
+            return
+        for change in planned.changes:
+            if change.entry is None:
+                self._remote.pop(change.path, None)
+            else:
+                self._remote[change.path] = (change.entry, self._owner, SAME)
 
     def push(self, connection: Connection) -> Pushed:
         """Scans, and sends what is missing; the answer is waited for in :meth:`Pushed.finish`.
@@ -147,21 +161,21 @@ class WorkspaceSync:
 
     def preview(self, connection: Connection) -> SyncReport:
         """What a push would do now."""
-        scan, planned = self._compare(connection)
+        scan, planned = self._compare(connection, strict=False)
         report = _report(planned, scan)
         report.generation = self.generation
         return report
 
-    def _compare(self, connection: Connection) -> tuple[Scan, Plan]:
+    def _compare(self, connection: Connection, *, strict: bool = True) -> tuple[Scan, Plan]:
         # The question travels while the files are looked at.
         asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
-        scan = self._scanner.scan()
+        scan = self._scanner.scan(strict=strict)
         if asked is not None:
             self._read_inventory(asked)
         assert self._remote is not None
-        if scan.problems:
-            raise SyncError("\n".join(str(problem) for problem in scan.problems))
-        return scan, plan(scan.manifest, self._remote, self._owner)
+        # A file that outgrew the size guard is still here: no reason to delete what the host has of it.
+        held = [skip.path for skip in scan.skipped if skip.source == SIZE_GUARD]
+        return scan, plan(scan.manifest, self._remote, self._owner, held)
 
     def _read_inventory(self, stream: Stream) -> None:
         unpacker = zlib.decompressobj()
@@ -179,13 +193,10 @@ class WorkspaceSync:
         except (ValueError, TypeError, KeyError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
-    def _open(self, path: str) -> BinaryIO:
-        return (self.root / path).open("rb")
-
     def _send(self, connection: Connection, planned: Plan) -> Stream:
         stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
         try:
-            for piece in pack(planned.changes, self._open):
+            for piece in pack(planned.changes, self._scanner.open):
                 stream.send(m.Data(), piece)
             stream.send(m.End())
         except BaseException:
@@ -195,10 +206,11 @@ class WorkspaceSync:
 
 
 def _report(planned: Plan | None, scan: Scan) -> SyncReport:
-    report = SyncReport(skipped=list(scan.skipped))
+    report = SyncReport(skipped=list(scan.skipped), notes=[*scan.notes, *scan.problems])
     if planned is not None:
         report.deleted = list(planned.deletes)
-        report.sent = [change.path for change in planned.changes if change.path not in set(planned.deletes)]
+        report.sent = [change.path for change in planned.changes if change.op != DELETE]
+        report.host_changed = list(planned.host_changed)
         report.conflicts = list(planned.conflicts)
         report.bytes = planned.bytes
     return report

@@ -20,7 +20,7 @@ MODULES = sorted(AGENT.rglob("*.py"))
 
 HEAVY = (
     *("asyncio", "IPython", "click", "ipywidgets", "jupyter_core", "jupyter_server", "matplotlib", "numpy"),
-    *("paramiko", "pathspec", "pydantic", "rich", "sqlite3", "yaml"),
+    *("paramiko", "pydantic", "rich", "sqlite3", "yaml"),
 )
 
 # What a module may import from the user's environment; the worker loads it only where that is there.

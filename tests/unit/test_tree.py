@@ -555,10 +555,10 @@ def members(data: bytes) -> list[tuple[Change, bytes]]:
 def test_what_is_packed_comes_out(contents: Contents, size: int) -> None:
     changes = [Change("put", path, entry_of(content)) for path, content in contents.items()]
     changes += [
-        Change("delete", "gone"),
-        Change("chmod", "m", entry_of(b"", 0o755)),
-        Change("put", "l", Entry("link", target=os.fsdecode(b"\xff"))),
-        Change("put", "f", Entry("dir", 0o700)),
+        Change("delete", "x/gone"),
+        Change("chmod", "x/m", entry_of(b"", 0o755)),
+        Change("put", "x/l", Entry("link", target=os.fsdecode(b"\xff"))),
+        Change("put", "x/f", Entry("dir", 0o700)),
     ]
     stream = io.BytesIO(packed(changes, contents))
     out = [(change, b"".join(body)) for change, body in unpack(lambda n: stream.read(min(n, size)))]
