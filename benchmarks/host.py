@@ -57,7 +57,9 @@ def open_host() -> Iterator[BenchHost]:
         own = {name: f"{folder}/{name.lower()}" for name in ("JUPYTER_REMOTE_CONFIG_DIR", "JUPYTER_DATA_DIR")}
         before = dict(os.environ)
         os.environ.update({**own, **server.env})
-        os.environ.pop("SSH_AUTH_SOCK", None)
+        # An installed package has its byte code, and output is buffered as it is by default.
+        for name in ("SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+            os.environ.pop(name, None)
         try:
             yield BenchHost(server, Path(folder))
         finally:

@@ -1,6 +1,6 @@
-"""One run while its supervisor has it: its record, its log, its deadlines.
+"""One run while its supervisor has it: its record, its log, its deadline.
 
-Keeps the state machine ``queued -> starting -> running -> finished | failed | stopped``; knows no process.
+Keeps the states ``queued -> starting -> running -> finished | failed | stopped``; knows no process.
 """
 
 from __future__ import annotations
@@ -11,20 +11,28 @@ from .rundir import LogWriter, RunDir
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
 
 class ActiveRun:
     """A run that has not ended.
 
     Args:
-        folder: its directory, already made.
-        record: its record, as written there.
+        folder: its directory, not made yet.
+        record: what ``run.json`` shall say.
         code: what to run.
         secrets: variables for the process that are never written down.
+        make_room: gives back what was set aside for the end of a log on a full disk.
     """
 
-    def __init__(self, folder: RunDir, record: dict[str, Any], code: bytes, secrets: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: RunDir,
+        record: dict[str, Any],
+        code: bytes,
+        secrets: dict[str, str],
+        make_room: Callable[[], None],
+    ) -> None:
         self.id = folder.id
         self.folder = folder
         self.record = record
@@ -34,12 +42,25 @@ class ActiveRun:
         self.reason: str | None = None
         self.deadline: float | None = None
         self.full: OSError | None = None
-        self._log = LogWriter(folder)
+        self._make_room = make_room
+        self._log: LogWriter | None = None
+
+    def create(self) -> None:
+        """Makes the directory, with the record as it is now.
+
+        Raises:
+            FileExistsError: this run was started before.
+            OSError: it could not be written.
+        """
+        self.folder.create(self.record, self.code)
+        self._log = LogWriter(self.folder)
+        if self.state != "queued":
+            self._tell()
 
     @property
     def seq(self) -> int:
         """Number of the newest event."""
-        return self._log.seq
+        return 0 if self._log is None else self._log.seq
 
     @property
     def state(self) -> str:
@@ -47,44 +68,56 @@ class ActiveRun:
         return str(self.record["state"])
 
     def enter(self, state: str, **facts: Any) -> None:
-        """Goes on to ``starting`` or ``running``."""
+        """Goes on to ``starting`` or ``running``; before :meth:`create`, only in the record to be."""
         self.record.update(facts, state=state)
         if state == "running":
             self.record["started"] = time.time()
             if self.record.get("timeout"):
                 self.deadline = time.monotonic() + self.record["timeout"]
-        self._write(lambda: self.folder.write_record(self.record))
-        self.event({"kind": "state", "state": state})
+        if self._log is not None:
+            self._write(self._save)
+            self._tell()
 
     def output(self, kind: str, data: bytes) -> None:
         """Appends printed bytes."""
-        self._write(lambda: self._log.output(kind, data))
+        log = self._log
+        assert log is not None
+        self._write(lambda: log.output(kind, data))
 
     def event(self, event: dict[str, Any]) -> None:
         """Appends an event."""
-        self._write(lambda: self._log.event(event))
+        log = self._log
+        assert log is not None
+        self._write(lambda: log.event(event))
 
     def end(self, state: str, exit_code: int) -> None:
-        """Writes the last event and the last record."""
+        """Appends the last event; the caller tells the viewers, then calls :meth:`close`."""
         now = time.time()
-        self._log.release_reserve()
         seconds = round(now - self.record.get("started", now), 6)
         self.record.update(state=state, exit_code=exit_code, ended=now, seconds=seconds)
-        if self.reason:
-            self.record["reason"] = self.reason
         last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds}
         if self.reason:
-            last["reason"] = self.reason
-        self._write(lambda: self._log.event(last))
-        self._write(lambda: self.folder.write_record(self.record))
-        self._log.close()
+            self.record["reason"] = last["reason"] = self.reason
+        self.event(last)
 
-    def _write(self, action: Any) -> None:
-        # A full disk must not kill the supervisor: it ends the run and says why (see Supervisor).
+    def close(self) -> None:
+        """Writes the last record and closes the log."""
+        self._write(self._save)
+        if self._log is not None:
+            self._log.close()
+
+    def _tell(self) -> None:
+        self.event({"kind": "state", "state": self.state})
+
+    def _save(self) -> None:
+        self.folder.write_record(self.record)
+
+    def _write(self, action: Callable[[], None]) -> None:
+        # A full disk must not kill the supervisor: it ends the run and says why.
         try:
             action()
         except OSError as error:
             if self.full is None:
                 self.full = error
                 self.reason = f"the log could not be written: {error.strerror} ({self.folder.path})"
-                self._log.release_reserve()
+                self._make_room()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ast
-import asyncio
-import base64
+import binascii
 import builtins
-import inspect
-import io
 import linecache
 import os
 import sys
-import traceback
 import types
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
+    import asyncio
     from typing import Any, Callable
+
+# inspect.CO_COROUTINE; a session must not wait 50 ms for inspect and asyncio, which few cells need.
+CO_COROUTINE = 128
 
 # The methods and their types as IPython's rich display protocol has them.
 REPRS = {
@@ -38,11 +38,15 @@ def mimebundle(value: object) -> dict[str, Any]:
     for method, mime in REPRS.items():
         shown = _call(value, method)
         if shown is not None:
-            bundle[mime] = base64.b64encode(shown).decode("ascii") if isinstance(shown, bytes) else shown
+            bundle[mime] = _base64(shown) if isinstance(shown, bytes) else shown
     many = _call(value, "_repr_mimebundle_")
     if isinstance(many, tuple):
         many = many[0]
     return dict(bundle, **many) if isinstance(many, dict) else bundle
+
+
+def _base64(content: bytes) -> str:
+    return binascii.b2a_base64(content, newline=False).decode("ascii")
 
 
 def _call(value: object, method: str) -> Any:
@@ -102,7 +106,9 @@ class PlainShell:
                 self._publish("result", data=mimebundle(value), metadata={})
 
     def _value(self, code: types.CodeType) -> object:
-        if code.co_flags & inspect.CO_COROUTINE:
+        if code.co_flags & CO_COROUTINE:
+            import asyncio
+
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
             return self._loop.run_until_complete(eval(code, self.namespace))
@@ -116,18 +122,22 @@ class PlainShell:
         pyplot = sys.modules.get("matplotlib.pyplot")
         if pyplot is None:
             return
+        import io
+
         for number in pyplot.get_fignums():
             figure = pyplot.figure(number)
             picture = io.BytesIO()
             figure.savefig(picture, format="png", bbox_inches="tight")
             data = {
                 "text/plain": repr(figure),
-                "image/png": base64.b64encode(picture.getvalue()).decode("ascii"),
+                "image/png": _base64(picture.getvalue()),
             }
             self._publish("display", data=data, metadata={}, transient={})
         pyplot.close("all")
 
     def _error(self, error: BaseException, name: str) -> None:
+        import traceback
+
         # The frames above the cell are ours and say nothing to its author.
         frames = error.__traceback__
         while frames is not None and frames.tb_frame.f_code.co_filename != name:

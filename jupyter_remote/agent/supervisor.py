@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 GRACE = 2.0
 OUTCOMES = {"ok": ("finished", 0), "error": ("failed", 1), "interrupted": ("stopped", 130)}
 UNUSED = 60.0
+# A file that is given up when the disk is full, so that the end of the log can still be written.
+RESERVE = "reserve"
+RESERVED = bytes(1 << 16)
 
 
 class Supervisor:
@@ -143,29 +146,38 @@ class Supervisor:
     # Runs.
 
     def _enqueue(self, message: m.Execute, code: bytes) -> m.Message:
+        secrets = message.secrets or {}
+        record = dict(message.run, session=self.name, state="queued", created=time.time())
+        record["env_names"] = sorted({**(record.get("env") or {}), **secrets})
+        record["supervisor"] = self.identity
         try:
             folder = RunDir(self.state, message.run["id"])
-            record = dict(message.run, session=self.name, state="queued", created=time.time())
-            record["env_names"] = sorted({**(record.get("env") or {}), **(message.secrets or {})})
-            record["supervisor"] = self.identity
-            folder.create(record, code)
-            run = ActiveRun(folder, record, code, message.secrets or {})
+            run = ActiveRun(folder, record, code, secrets, self._make_room)
+            at_once = self._idle() and self.place.ready and record["kind"] == "cell"
+            if at_once and self.place.child is not None:
+                run.enter("running", worker=self.place.child.identity)
+            run.create()
         except FileExistsError:
             return m.Accepted(folder.record() or {"id": folder.id})
         except (OSError, ValueError, KeyError) as error:
             return m.Failure("os", str(error), details={"errno": getattr(error, "errno", None)})
-        self.queue.append(run)
-        self._next()
+        if at_once:
+            self.active = run
+            self._hand_over(run)
+        else:
+            self.queue.append(run)
+            self._next()
         return m.Accepted(record)
+
+    def _idle(self) -> bool:
+        return self.active is None and self.kill_at is None and not self.queue and not self.leaving
 
     def _next(self) -> None:
         if self.active is None and self.kill_at is None and self.queue:
-            self.active = self.queue.popleft()
-            self.last_used = time.monotonic()
-            if not (self.place.ready and self.active.record["kind"] == "cell"):
-                self.active.enter("starting")
+            run = self.active = self.queue.popleft()
+            run.enter("starting")
             try:
-                self._begin(self.active)
+                self._begin(run)
             except OSError as error:
                 self._failed_to_start(str(error), 127)
 
@@ -175,31 +187,39 @@ class Supervisor:
         elif self.place.child is None:
             self.start_worker()
         elif self.place.ready:
+            run.enter("running", worker=self.place.child.identity)
             self._hand_over(run)
 
     def _hand_over(self, run: ActiveRun) -> None:
         child = self.place.child
         assert child is not None and child.channel is not None
-        spec = {key: run.record.get(key) for key in ("id", "cwd", "env", "name")}
-        spec["blobs"] = run.folder.blobs_path
-        run.enter("running", worker=child.identity)
+        spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         message = m.Execute(run=spec, session={}, secrets=run.secrets)
         child.channel.sendall(encode(0, message, run.code))
 
     def _end(self, state: str, exit_code: int) -> None:
         run, self.active = self.active, None
         assert run is not None
-        self.served = True
         if run.full is not None and state != "stopped":
             state, exit_code = "failed", 1
-        run.end(state, exit_code)
-        self.last_used = time.monotonic()
+        self._close(run, state, exit_code)
         self._next()
 
     def _cancel(self, run: ActiveRun) -> None:
         self.queue.remove(run)
+        self._close(run, "stopped", 130)
+
+    def _close(self, run: ActiveRun, state: str, exit_code: int) -> None:
         self.served = True
-        run.end("stopped", 130)
+        self.last_used = time.monotonic()
+        run.end(state, exit_code)
+        self.control.notify()  # nobody has to wait for the record, which takes longer than a small cell
+        run.close()
+
+    def _make_room(self) -> None:
+        reserve = os.path.join(self.folder, RESERVE)
+        if os.path.exists(reserve):
+            os.unlink(reserve)
 
     def _failed_to_start(self, why: str, exit_code: int) -> None:
         assert self.active is not None
@@ -302,7 +322,8 @@ class Supervisor:
             if isinstance(message, m.Ready):
                 self.place.ready = True
                 self.record["facts"] = message.facts
-                if self.active is not None:
+                if self.active is not None and self.place.child is not None:
+                    self.active.enter("running", worker=self.place.child.identity)
                     self._hand_over(self.active)
             elif isinstance(message, m.Happened):
                 if self.active is not None:
@@ -375,6 +396,8 @@ def main() -> None:
     listener, path = listen(folder)
     supervisor.record.update(supervisor=supervisor.identity, socket=path, started=time.time())
     supervisor.save()
+    with open(os.path.join(folder, RESERVE), "wb") as file:
+        file.write(RESERVED)
     os.write(report, b"ok")
     os.close(report)
     if supervisor.record.get("one_run") != "program":

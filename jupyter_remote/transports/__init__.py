@@ -6,7 +6,9 @@ it is first used; who asks the user is a `Prompter`, so that no transport knows 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -109,6 +111,8 @@ def _paramiko(host: HostConfig, ask: Prompter | None) -> Transport:
 def _auto(host: HostConfig, ask: Prompter | None) -> Transport:
     from ..hosts.ssh_config import openssh_reason
 
+    # paramiko takes longer to import than `ssh -G` to answer, so the one is done while waiting for the other.
+    threading.Thread(target=import_module, args=(f"{__name__}.paramiko",), daemon=True).start()
     reason = openssh_reason(host)
     transport = _openssh(host, ask) if reason else _paramiko(host, ask)
     transport.reason = reason or "the ssh configuration asks for nothing that only OpenSSH can do"
