@@ -5,7 +5,7 @@ What the cell magic and the commands share, and nothing that only one of them do
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,10 +102,15 @@ def describe_sync(report: Any, host: str, *, dry_run: bool) -> str:
         lines += [f"  {skip.path} (skipped by {skip.rule}, {skip.source})" for skip in report.skipped]
     verb = "would send" if dry_run else "sent"
     lines.append(
-        f"{host}: {verb} {len(report.sent)} files ({format_size(report.bytes)}), "
+        f"{host}: {verb} {count(report.sent, 'file')} ({format_size(report.bytes)}), "
         f"{'would delete' if dry_run else 'deleted'} {len(report.deleted)}, skipped {len(report.skipped)}"
     )
     return "\n".join(lines)
+
+
+def count(things: Sequence[object], noun: str) -> str:
+    """Return a number with its noun: `1 file`, `2 files`."""
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def format_size(count: float) -> str:

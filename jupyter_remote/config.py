@@ -88,6 +88,11 @@ class Config:
         """The hosts that have an entry, in the order of the files, and the built-in `local`."""
         return [*self._hosts, *(() if LOCAL in self._hosts else (LOCAL,))]
 
+    def aliases(self) -> list[str]:
+        """The aliases of the ssh configuration that have no entry: they can be used as they are."""
+        known = self.names()
+        return [name for name in ssh_config.aliases(self._ssh_config_file()) if name not in known]
+
     def is_known(self, name: str) -> bool:
         """Whether `host(name)` would find it: an entry, `local`, or an alias of the ssh configuration."""
         return name in self._hosts or name == LOCAL or ssh_config.is_alias(name, self._ssh_config_file())
@@ -182,8 +187,7 @@ class Config:
 
     def _require(self, name: str) -> None:
         if not self.is_known(name):
-            aliases = ssh_config.aliases(self._ssh_config_file())
-            raise UnknownHost(_unknown("host", name, list(dict.fromkeys([*self.names(), *aliases]))))
+            raise UnknownHost(_unknown("host", name, [*self.names(), *self.aliases()]))
 
     def _ssh_config_file(self) -> str | None:
         file: str | None = None

@@ -128,7 +128,7 @@ def status_line(run: Run) -> str:
     if state == "failed":
         words.append(f"exit {run.exit_code}")
     elif state != "finished":
-        words.append(state)
+        words.append(f"{state}: {run.reason}" if run.reason else state)
     if run.label:
         words.append(run.label)
     words += [format_duration(run.seconds), f"run {run.id}"]

@@ -119,7 +119,7 @@ class Run:
         name, text = error.get("ename", ""), error.get("evalue", "")
         code = self.exit_code or 1
         if name == "LaunchError":
-            hint = "Check `python` and `env_setup` of the host: `jupyter remote show` lists them."
+            hint = f"Check the name, and `python` and `env_setup` in `jupyter remote show {self.host}`."
             raise LaunchError(f"{self.host}: no process could be started: {text}", host=self.host, hint=hint)
         message = f"{name}: {text}" if name else self._ending(code)
         cls = Interrupted if self.state == "stopped" else RunError

@@ -39,6 +39,7 @@ class ActiveRun:
         self.code = code
         self.secrets = secrets
         self.stopping = False
+        self.timed_out = False
         self.reason: str | None = None
         self.deadline: float | None = None
         self.full: OSError | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import socket
 
 from . import messages as m
@@ -36,6 +37,18 @@ def listen(folder: str) -> tuple[socket.socket, str]:
     listener.listen(64)
     listener.setblocking(False)
     return listener, path
+
+
+def wake_on_signals(selector: selectors.BaseSelector) -> None:
+    """Makes signals wake the selector, and none of them end the process."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGCHLD):
+        # Not SIG_IGN: that would be inherited, and no program of the user's could be interrupted.
+        signal.signal(number, lambda *_: None)
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end)
+    selector.register(read_end, selectors.EVENT_READ, "wakeup")
 
 
 class Control:

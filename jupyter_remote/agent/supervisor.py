@@ -14,9 +14,10 @@ import sys
 import time
 from collections import deque
 
+from . import endings
 from . import messages as m
 from .active import ActiveRun
-from .control import Control, listen
+from .control import Control, listen, wake_on_signals
 from .launch import boot_argv, environment, interpreter, program, working_folder
 from .paths import read_json, remove_tree, write_json
 from .processes import adopt_orphans, end_family, family, identity, mark, send
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from .child import Child
 
 GRACE = 2.0
-OUTCOMES = {"ok": ("finished", 0), "error": ("failed", 1), "interrupted": ("stopped", 130)}
 UNUSED = 60.0
 # A file that is given up when the disk is full, so that the end of the log can still be written.
 RESERVE = "reserve"
@@ -179,7 +179,7 @@ class Supervisor:
             try:
                 self._begin(run)
             except OSError as error:
-                self._failed_to_start(str(error), 127)
+                self._failed_to_start(endings.cannot_start(error), 127)
 
     def _begin(self, run: ActiveRun) -> None:
         if run.record["kind"] == "program":
@@ -207,7 +207,7 @@ class Supervisor:
 
     def _cancel(self, run: ActiveRun) -> None:
         self.queue.remove(run)
-        self._close(run, "stopped", 130)
+        self._close(run, "stopped", endings.INTERRUPTED)
 
     def _close(self, run: ActiveRun, state: str, exit_code: int) -> None:
         self.served = True
@@ -237,11 +237,11 @@ class Supervisor:
         elif run.state == "starting" and run.record["kind"] == "cell":
             # No code runs yet, and an interrupt would only break the interpreter that starts.
             run.reason = "interrupted before it started"
-            self._end("stopped", 130)
+            self._end("stopped", endings.INTERRUPTED)
         elif message.level == 1 and self.place.child is not None:
             self.place.child.interrupt()
         else:
-            self._terminate("ended by a second interrupt")
+            self._terminate("its processes were ended")
 
     def _terminate(self, reason: str) -> None:
         assert self.active is not None
@@ -266,12 +266,13 @@ class Supervisor:
             and now > run.deadline
             and self.place.child is not None
         ):
-            if run.reason is None:
-                run.reason = f"over its time limit of {run.record['timeout']} s"
+            if not run.timed_out:
+                run.timed_out = True
+                run.reason = f"over its time limit of {run.record['timeout']:g} s"
                 run.deadline = now + GRACE
                 self.place.child.interrupt()
             else:
-                self._terminate(run.reason)
+                self._terminate(str(run.reason))
                 run.deadline = None
         if self.kill_at is None:
             return
@@ -331,9 +332,7 @@ class Supervisor:
                 if self.place.child is not None:
                     self.place.child.acknowledge()
             elif isinstance(message, m.Finished) and self.active is not None and not self.active.stopping:
-                state, code = OUTCOMES[message.outcome]
-                timed_out = bool(code and self.active.reason)
-                self._end("stopped" if timed_out else state, 124 if timed_out else code)
+                self._end(*endings.of_cell(self.active, message.outcome))
 
     def _reap(self) -> None:
         while True:
@@ -359,40 +358,24 @@ class Supervisor:
         if run is None:
             return
         if run.stopping:
-            self._end("stopped", code if code > 128 else 143)
+            self._end(*endings.of_stopped(run, code))
         elif not was_ready:
             self._failed_to_start(said or f"the interpreter ended with exit code {code}", code or 1)
         elif run.record["kind"] == "program":
-            self._end("finished" if code == 0 else "stopped" if code == 130 else "failed", code)
+            self._end(*endings.of_program(run, code))
         else:
-            run.event({"kind": "error", "ename": "WorkerDied", "evalue": _death(code), "traceback": []})
+            run.event(
+                {"kind": "error", "ename": "WorkerDied", "evalue": endings.death(code), "traceback": []}
+            )
             self._end("failed", code or 1)
-
-
-def _death(code: int) -> str:
-    if code > 128:
-        name = (
-            signal.Signals(code - 128).name if code - 128 in {s.value for s in signal.Signals} else code - 128
-        )
-        return f"the session's Python was ended by {name}; its variables are gone"
-    return f"the session's Python ended with exit code {code}; its variables are gone"
 
 
 def main() -> None:
     """Entry point: ``state folder, session folder, fd to report to`` are the arguments."""
     state, folder, report = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    for number in (signal.SIGHUP, signal.SIGINT):
-        # Not SIG_IGN: that would be inherited, and no program of the user's could be interrupted.
-        signal.signal(number, lambda *_: None)
     supervisor = Supervisor(state, folder)
-    # A signal must wake the selector: a stop request, and a child's end.
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-    os.set_blocking(read_end, False)
-    signal.set_wakeup_fd(write_end)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    wake_on_signals(supervisor.selector)
     signal.signal(signal.SIGTERM, lambda *_: setattr(supervisor, "leaving", True))
-    supervisor.selector.register(read_end, selectors.EVENT_READ, "wakeup")
     listener, path = listen(folder)
     supervisor.record.update(supervisor=supervisor.identity, socket=path, started=time.time())
     supervisor.save()

@@ -12,6 +12,7 @@ from ..call import Show, configuration
 from ..config import HOSTS_FILE, HostConfig, config_dir
 from ..config_edit import remove_host, set_host
 from ..errors import ConfigError
+from ..hosts import ssh_config
 from ..parsing import Values
 from ..tables import print_json, print_table
 
@@ -20,7 +21,7 @@ def list_all(values: Values, show: Show) -> None:
     """`list`."""
     config = configuration()
     hosts: list[dict[str, Any]] = []
-    for name in config.names():
+    for name in [*config.names(), *config.aliases()]:
         entry: dict[str, Any] = {"name": name, "defined_in": config.where(name)}
         try:
             host = config.host(name)
@@ -61,8 +62,14 @@ def show(values: Values, show: Show) -> None:
     """`show HOST`."""
     config = configuration()
     name = values["host"]
-    settings = dict(_leaves(config.host(name).model_dump(mode="json", exclude={"name"})))
+    host = config.host(name)
+    settings = dict(_leaves(host.model_dump(mode="json", exclude={"name"})))
     sources = config.sources(name)
+    if host.type == "ssh":
+        for key, (value, source) in _ssh_settings(host).items():
+            if settings.get(key) is None:
+                settings[key] = value
+                sources[key] = source
     if values["json"]:
         keys = {
             key: {"value": value, "source": sources.get(key, "default")} for key, value in settings.items()
@@ -113,6 +120,23 @@ def _address(host: HostConfig) -> str:
     user = f"{host.user}@" if host.user else ""
     port = f":{host.port}" if host.port else ""
     return f"{user}{host.destination}{port}"
+
+
+def _ssh_settings(host: HostConfig) -> dict[str, tuple[Any, str]]:
+    """What the ssh configuration makes of the host, as the transport will have it."""
+    ssh = ssh_config.resolve(host.destination, host=host)
+    values = {
+        "hostname": ssh.hostname,
+        "user": ssh.user,
+        "port": ssh.port,
+        "ssh_key": [str(path) for path in ssh.identity_files],
+        "ssh.proxy_jump": list(ssh.proxy_jump),
+        "ssh.proxy_command": ssh.proxy_command,
+        "ssh.strict_host_key_checking": ssh.strict_host_key_checking,
+        "ssh.keepalive": ssh.keepalive,
+        "transport.reason": ssh.needs_openssh and f"openssh: {ssh.needs_openssh}",
+    }
+    return {key: (value, ssh.source) for key, value in values.items()}
 
 
 def _leaves(data: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import psutil
@@ -11,8 +12,9 @@ import pytest
 from hosts import Place, await_true
 from sshd import SshHost
 
+from jupyter_remote.config import Config
 from jupyter_remote.errors import RunError
-from jupyter_remote.remote import connect
+from jupyter_remote.remote import Remote, connect
 from jupyter_remote.run import Event
 
 
@@ -200,6 +202,47 @@ def test_a_second_cell_waits_for_the_first(local: Place) -> None:
     go.touch()
     assert second.wait().check().result == {"text/plain": "['first', 'second']"}
     first.wait().check()
+
+
+def pythons() -> list[Path]:
+    """One interpreter for each version that is installed here, the oldest first."""
+    shim = shutil.which("python3")
+    kept = list((Path(shim).parent.parent / "versions").glob("3.*/bin/python3")) if shim else []
+    system = [
+        Path(path) for name in ("python3", "python3.8") if (path := shutil.which(name, path="/usr/bin"))
+    ]
+    usable = [path for path in kept if int(path.parent.parent.name.split(".")[1]) >= 8]
+    return sorted({path.resolve() for path in [*usable, *system]})
+
+
+def test_the_agent_runs_on_every_python_that_is_here(tmp_path: Path) -> None:
+    found = pythons()
+    assert found
+    for number, python in enumerate(found):
+        folder = tmp_path / str(number)
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin" / "python3").symlink_to(python)
+        options = {
+            "type": "command",
+            "command": [
+                "env",
+                f"PATH={folder}/bin:/usr/bin:/bin",
+                f"HOME={folder}",
+                f"XDG_STATE_HOME={folder}",
+            ],
+            "python": str(python),
+            "workspace": str(folder / "mirror"),
+        }
+        (tmp_path / "w").mkdir(exist_ok=True)
+        (tmp_path / "w" / "model.py").write_text("SIZE = 7\n")
+        with Remote(Config.load().host("local", options), tmp_path / "w") as remote:
+            seen: list[Event] = []
+            run = remote.run_cell("import model\nprint(model.SIZE)\nmodel.SIZE + 1").wait(seen.append).check()
+            assert "".join(event.text for event in seen) == "7\n", python
+            assert run.result == {"text/plain": "8"}, python
+            remote.run_cell("1 / 0").wait()
+            assert remote.run_bash("exit 3").wait().exit_code == 3, python
+            assert remote.stop_sessions() == ["default"], python
 
 
 def test_print_after_the_end_of_its_cell_is_kept(local: Place) -> None:

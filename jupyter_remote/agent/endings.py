@@ -1,0 +1,53 @@
+"""What the end of a process means for its run: pure decisions about state, exit code and words."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from .active import ActiveRun
+
+# As timeout(1) and a shell after Ctrl-C have them.
+TIMED_OUT = 124
+INTERRUPTED = 130
+OUTCOMES = {"ok": ("finished", 0), "error": ("failed", 1), "interrupted": ("stopped", INTERRUPTED)}
+
+
+def of_cell(run: ActiveRun, outcome: str) -> tuple[str, int]:
+    """State and exit code of a cell that ended in its session."""
+    return _in_time(run, *OUTCOMES[outcome])
+
+
+def of_program(run: ActiveRun, code: int) -> tuple[str, int]:
+    """State and exit code of a program that exited by itself, or by the first interrupt."""
+    state = "finished" if code == 0 else "stopped" if code == INTERRUPTED else "failed"
+    return _in_time(run, state, code)
+
+
+def of_stopped(run: ActiveRun, code: int) -> tuple[str, int]:
+    """State and exit code of a run whose processes were ended."""
+    return _in_time(run, "stopped", code if code > 128 else 128 + signal.SIGTERM)
+
+
+def _in_time(run: ActiveRun, state: str, code: int) -> tuple[str, int]:
+    # A run that ended well just in time is not blamed.
+    return ("stopped", TIMED_OUT) if run.timed_out and code else (state, code)
+
+
+def death(code: int) -> str:
+    """How an interpreter died under its cell, for the user."""
+    if code > 128:
+        known = {one.value: one.name for one in signal.Signals}
+        how = f"was ended by {known.get(code - 128, f'signal {code - 128}')}"
+    else:
+        how = f"ended with exit code {code}"
+    return f"the session's Python {how}; its variables are gone"
+
+
+def cannot_start(error: OSError) -> str:
+    """Why a process could not be started, for the user."""
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"there is no {os.fsdecode(error.filename)} on the host"
+    return str(error)
