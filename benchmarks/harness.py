@@ -59,6 +59,11 @@ def at_most_times(name: str, peer_name: str, ours: float, peer: float, limit: fl
     return Row(name, peer_name, ours, peer, f"≤ {limit:g}×", ours <= limit * peer, n)
 
 
+def beside(name: str, peer_name: str, ours: float, peer: float, n: int) -> Row:
+    """A row without a bar: a figure to look at beside its peer's."""
+    return Row(name, peer_name, ours, peer, "", True, n)
+
+
 def at_most_above(name: str, peer_name: str, ours: float, peer: float, limit: float, n: int) -> Row:
     """A row whose bar is a number of seconds on top of the peer's."""
     return Row(name, peer_name, ours, peer, f"≤ +{limit * 1000:g} ms", ours - peer <= limit, n)
