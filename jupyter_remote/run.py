@@ -174,11 +174,21 @@ class Run:
                 if len(raw) != size:
                     raise ValueError("its bytes are missing")
                 event = self._event(fields, raw)
+                if event is not None:
+                    self._note(event)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ProtocolError(f"a broken event of run {self.id}: {error}", host=self.host) from None
-            if event is not None:
-                self._note(event)
-                yield event
+            if event is None:
+                continue
+            if event.kind == "end":
+                yield from self._rest(event)
+            yield event
+
+    def _rest(self, end: Event) -> Iterator[Event]:
+        # Bytes that never became a whole character are shown as what they are: broken.
+        for kind, decoder in self._decoders.items():
+            if text := decoder.decode(b"", True):
+                yield Event(end.seq, end.time, kind, text)
 
     def _event(self, fields: dict[str, Any], raw: bytes) -> Event | None:
         seq, kind, moment = int(fields.pop("seq")), str(fields.pop("kind")), float(fields.pop("t"))
