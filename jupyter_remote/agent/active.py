@@ -80,7 +80,9 @@ class ActiveRun:
             self._tell()
 
     def output(self, kind: str, data: bytes) -> None:
-        """Appends printed bytes."""
+        """Appends printed bytes; once the disk is full no more of them, what room there is is the end's."""
+        if self.full is not None:
+            return
         log = self._log
         assert log is not None
         self._write(lambda: log.output(kind, data))

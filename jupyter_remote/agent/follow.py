@@ -56,7 +56,9 @@ def _grows(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLi
         link.send(m.Watch(run.id, seq))
         while not stream.cancelled:
             try:
-                return link.receive(LOOK) is not None
+                frame = link.receive(LOOK)
+                # A supervisor that doesn't know the run (-1) has nothing more to write to its log.
+                return frame is not None and isinstance(frame.message, m.Grew) and frame.message.seq >= 0
             except TimeoutError:
                 continue
         return True
@@ -77,7 +79,7 @@ def _end(run: RunDir, seq: int) -> dict[str, object]:
     deadline = time.monotonic() + SETTLE
     while (gone := not alive(record.get("supervisor") or {})) is False and time.monotonic() < deadline:
         time.sleep(0.01)
-    reason = "its supervisor was killed" if gone else "its supervisor does not answer"
+    reason = "its supervisor was killed" if gone else "its log has no end"
     return {
         "seq": seq + 1,
         "t": 0,

@@ -207,6 +207,22 @@ def test_a_disk_that_fills_while_a_cell_prints(ssh_host: SshHost, tmp_path: Path
     await_true(lambda: not ssh_host.processes())
 
 
+def test_a_log_without_room_for_its_end_keeps_nobody_waiting(ssh_host: SshHost, tmp_path: Path) -> None:
+    with small_disk(ssh_host.new_home(), "2m") as disk:
+        server = ssh_host.start(env={"JUPYTER_REMOTE_STATE": str(disk / "state")})
+        ssh_host.alias("hogged", HostName=ssh_host.host, Port=server.port)
+        with open_remote("hogged", tmp_path / "w") as remote:
+            # What the supervisor gives back for the end of the log is taken at once by somebody else.
+            hog = f"while :; do cat /dev/zero >> {disk}/hog; done 2>/dev/null"
+            code = f"import subprocess\nsubprocess.Popen(['sh', '-c', {hog!r}])\nwhile True: print('x' * 99)"
+            run = remote.run_cell(code).wait()
+            assert run.state in ("stopped", "lost")
+            (disk / "hog").unlink()
+            assert remote.run_cell("2").wait().check().result == {"text/plain": "2"}
+            remote.stop_sessions()
+    await_true(lambda: not ssh_host.processes())
+
+
 def test_another_version_is_named(local: Place, tmp_path: Path) -> None:
     agent = (
         "import sys; sys.path.insert(0, {root!r}); from jupyter_remote.agent import messages as m, wire;"
