@@ -223,6 +223,7 @@ def test_killed_at_any_point_nothing_is_torn_and_the_next_sync_converges(tmp_pat
     workspace, mirror = tmp_path / "workspace", tmp_path / "mirror"
     workspace.mkdir()
     mirror.mkdir()
+    host = Config.load(workspace).host("local", {"workspace": str(mirror)})
     chance = random.Random(11)
     survived = 0
     versions: list[set[bytes]] = []
@@ -250,16 +251,14 @@ def test_killed_at_any_point_nothing_is_torn_and_the_next_sync_converges(tmp_pat
             assert_whole(mirror, versions)
             if number % 3 == 2:
                 continue  # killed again before anything could be mended
-            with Remote(
-                Config.load(workspace).host("local", {"workspace": str(mirror)}), workspace
-            ) as remote:
+            with Remote(host, workspace) as remote:
                 # Nothing but what we put there ourselves may be in the way.
                 assert remote.sync().kept == []
             assert files_of(mirror) == files_of(workspace)
             state = {path.name for path in (mirror / ".jupyter-remote").iterdir()}
             assert state == {"index.json", "lock", "staging"}
             assert list((mirror / ".jupyter-remote/staging").iterdir()) == []
-    assert survived < KILLS // 2, "nothing was killed in time"
+    assert survived < KILLS // 4, "most were not killed in time"
 
 
 def test_an_agent_that_dies_is_an_error_and_what_came_is_used(local: Place) -> None:

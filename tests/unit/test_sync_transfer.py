@@ -308,7 +308,7 @@ def test_what_came_before_a_cut_is_not_sent_again(root: Path, mirror: Mirror) ->
 
 def test_what_was_received_and_is_wrong_is_asked_for_again(root: Path, mirror: Mirror) -> None:
     content = noise(300_000)
-    cut(mirror, {"a": content}, 200_000)
+    cut(mirror, {"a": content}, 280_000)
     [place] = (root / ".jupyter-remote/received").glob("*/*")
     edit(place, bytes(place.stat().st_size))
     recipes = decide([Change("put", "a", entry_of(content))], {}, mirror.received()).recipes
@@ -320,12 +320,12 @@ def test_what_was_received_and_is_wrong_is_asked_for_again(root: Path, mirror: M
 def test_what_was_received_long_ago_or_for_a_finished_sync_is_removed(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut(mirror, {"a": noise(300_000)}, 200_000)
+    cut(mirror, {"a": noise(300_000)}, 280_000)
     put(mirror, {"b": b"b"}, "someone else")
     assert len(mirror.received()) == 1
     put(mirror, {"c": b"c"})
     assert mirror.received() == {}
-    cut(mirror, {"a": noise(300_000)}, 200_000)
+    cut(mirror, {"a": noise(300_000)}, 280_000)
     monkeypatch.setattr("jupyter_remote.agent.contents._KEPT_S", -1)
     put(mirror, {"d": b"d"}, "someone else")
     assert mirror.received() == {}
