@@ -48,12 +48,12 @@ class Received:
 
     def take(self, digest: str, place: bytes) -> bool:
         """Moves the content to a place, to be written on; False when there is none."""
-        for path, name, _ in list(self._files()):
-            if name == digest:
-                with suppress(FileNotFoundError):
-                    os.chmod(path, 0o600)
-                    os.rename(path, place)
-                    return True
+        for tag in _names(self._folder):
+            path = os.path.join(self._folder, tag, digest.encode("ascii"))
+            with suppress(FileNotFoundError):
+                os.chmod(path, 0o600)
+                os.rename(path, place)
+                return True
         return False
 
     def keep(self, staging: bytes, tag: bytes) -> None:

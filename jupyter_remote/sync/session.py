@@ -216,7 +216,7 @@ class WorkspaceSync:
             rows = told["entries"].items()
             self._remote = {path: (Entry(*entry), owner, state) for path, (entry, owner, state) in rows}
             self.generation = int(told["generation"])
-            self._received = {str(digest): int(size) for digest, size in told["received"].items()}
+            self._received = {str(digest): int(size) for digest, size in told.get("received", {}).items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 

@@ -69,7 +69,7 @@ def decide(
         if entry.digest in wanted and state == SAME and entry.kind == FILE and entry.digest not in refused
     }
     for path, entry in puts:
-        begun = 0 if entry.digest in refused else min(received.get(entry.digest, 0), entry.size)
+        begun = 0 if entry.digest in refused else max(0, min(received.get(entry.digest, 0), entry.size))
         old, _, state = remote.get(path, (entry, "", ""))
         if entry.digest in there:
             transfer.recipes[path] = Recipe(entry.digest, partial(_copy, entry.size))
