@@ -3,7 +3,7 @@
 Fixed blocks of the old file are looked for where the last match lets expect them, which is one strong digest
 for each; where they are not, their first bytes are searched for, which `bytes.find` does at the speed of
 memory. So a change, an insertion or a removal costs a block or two, wherever and however many they are. There
-is no rolling checksum because a loop over bytes is too slow in Python: a few MB/s. No file or socket is known here.
+is no rolling checksum because a loop over bytes makes 1 MB/s in Python. No file or socket is known here.
 """
 
 from __future__ import annotations

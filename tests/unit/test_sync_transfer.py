@@ -317,6 +317,15 @@ def test_what_was_received_and_is_wrong_is_asked_for_again(root: Path, mirror: M
     assert mirror.received() == {}
 
 
+def test_nothing_is_copied_through_a_linked_folder(tmp_path: Path, root: Path, mirror: Mirror) -> None:
+    content = noise(300_000)
+    put(mirror, {"d/a": content})
+    (root / "d").rename(tmp_path / "outside")
+    (root / "d").symlink_to(tmp_path / "outside")
+    with pytest.raises(MissingContent):
+        apply(mirror, {"b": content}, {"b": copy_of(content)})
+
+
 def test_what_was_received_long_ago_or_for_a_finished_sync_is_removed(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
