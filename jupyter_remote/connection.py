@@ -36,6 +36,14 @@ class Stale(Exception):
     """The mirror is not at the generation the client believed in."""
 
 
+class Missing(Stale):
+    """The host no longer has content that was to be copied there; ``digests`` name it."""
+
+    def __init__(self, digests: list[str]) -> None:
+        super().__init__()
+        self.digests = digests
+
+
 class Stream:
     """One request and its answers."""
 
@@ -235,6 +243,8 @@ class Connection:
         """The error that stands for a failed request."""
         if failed.error == "stale":
             return Stale()
+        if failed.error == "missing":
+            return Missing([str(digest) for digest in (failed.details or {}).get("digests", ())])
         cls = FAILURES.get(failed.error, ProtocolError)
         return cls(f"{self.host.name}: {failed.message}", host=self.host.name, hint=failed.hint)
 

@@ -41,6 +41,7 @@ class Handlers:
             m.Ping: self.ping,
             m.Inventory: self.inventory,
             m.Sync: self.sync,
+            m.Blocks: self.blocks,
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
@@ -89,16 +90,35 @@ class Handlers:
         """Tells what the mirror holds."""
         import zlib
 
-        generation, entries = self._mirror(message.workspace).inventory()
+        mirror = self._mirror(message.workspace)
+        # First, because what was received may be what a killed commit has left.
+        received = mirror.received()
+        generation, entries = mirror.inventory()
         rows = {path: [list(entry), owner, state] for path, (entry, owner, state) in entries.items()}
-        content = zlib.compress(json.dumps({"generation": generation, "entries": rows}).encode("ascii"), 1)
+        told = {"generation": generation, "entries": rows, "received": received}
+        content = zlib.compress(json.dumps(told).encode("ascii"), 1)
         for at in range(0, len(content), PIECE):
             stream.send(m.Data(), content[at : at + PIECE])
+        stream.send(m.End())
+
+    def blocks(self, stream: Stream, message: m.Blocks, _payload: bytes) -> None:
+        """Tells of the blocks of large files."""
+        contents = [(str(digest), int(size)) for digest, size in message.contents]
+        pending: list[bytes] = []
+        size = 0
+        for piece in self._mirror(message.workspace).blocks(contents):
+            pending.append(piece)
+            size += len(piece)
+            if size >= PIECE:
+                stream.send(m.Data(), b"".join(pending))
+                pending, size = [], 0
+        stream.send(m.Data(), b"".join(pending))
         stream.send(m.End())
 
     def sync(self, stream: Stream, message: m.Sync, _payload: bytes) -> None:
         """Applies a change set."""
         from .entry import Stale, TreeError
+        from .staging import MissingContent
 
         done = False
         try:
@@ -107,6 +127,9 @@ class Handlers:
             done = True
         except Stale as stale:
             stream.send(m.Failure("stale", str(stale), details={"generation": stale.current}))
+            return
+        except MissingContent as missing:
+            stream.send(m.Failure("missing", str(missing), details={"digests": missing.digests}))
             return
         except TreeError as error:
             stream.send(m.Failure("sync", str(error)))

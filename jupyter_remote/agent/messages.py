@@ -239,6 +239,14 @@ class OpenSession(Message):
     kind: ClassVar[int] = 29
 
 
+class Blocks(Message):
+    """What the host tells of the blocks of contents (``[digest, size]`` each), in Data frames up to End."""
+
+    workspace: str
+    contents: list[Any]
+    kind: ClassVar[int] = 38
+
+
 # --- agent to supervisor, supervisor to worker -------------------------------------------------------
 
 

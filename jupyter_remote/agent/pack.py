@@ -3,8 +3,10 @@
 Outer layer, segments: a code byte, a 4-byte length, that many bytes. ``Z`` segments are pieces of one
 deflate stream (small files compress together), ``R`` segments are plain. Inner layer, what the segments
 decode to: for each change a 4-byte length and a JSON header ``[op, path, entry, mtime_ns]``, then, for a
-file, exactly as many bytes as its entry says. A header of length 0 ends the set, so that a set that
-was cut short can't pass for a whole one. Numbers are big-endian.
+file, exactly as many bytes as its entry says. With a fifth field, ``base`` (a digest, or ""), steps come
+instead, that make as many bytes: each an 8-byte offset to copy from and an 8-byte length, or -1 and a length
+and that many bytes (see recipe.py). A header of length 0 ends the set, so that a set that was cut short
+can't pass for a whole one. Numbers are big-endian.
 
 What the changes mean is said in tree.py; nothing here knows a mirror or a socket.
 """
@@ -19,10 +21,13 @@ import zlib
 
 from .entry import FILE, BadPath, Entry, TreeError, check_path, new_digest, parse_entry
 from .namedtuples import NamedTuple
+from .recipe import LITERAL, RECEIVED, STEP, Copy
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import BinaryIO, Callable, Iterable, Iterator
+    from typing import BinaryIO, Callable, Iterable, Iterator, Mapping
+
+    from .recipe import Recipe
 
 PUT, DELETE, CHMOD = "put", "delete", "chmod"
 
@@ -55,20 +60,28 @@ class Change(NamedTuple):
         path: relative to the workspace.
         entry: what is there afterwards; None for ``delete``.
         mtime_ns: a file's time of modification, filled in by :func:`pack`.
+        base: digest of the content that the file is made from, "" when it is made without one; None for a
+            file whose content comes whole. Filled in by :func:`pack`.
     """
 
     op: str
     path: str
     entry: Entry | None = None
     mtime_ns: int | None = None
+    base: str | None = None
 
 
-def pack(changes: Iterable[Change], open_content: Callable[[str], BinaryIO]) -> Iterator[bytes]:
+def pack(
+    changes: Iterable[Change],
+    open_content: Callable[[str], BinaryIO],
+    recipes: Mapping[str, Recipe] | None = None,
+) -> Iterator[bytes]:
     """The stream of a change set, in pieces of at most some 256 kB.
 
     Args:
         changes: the steps, in any order.
-        open_content: opens a local file for reading; each is opened once and read once.
+        open_content: opens a local file for reading; each is opened once and read at most once.
+        recipes: how files are made whose content doesn't come whole, by path.
 
     Raises:
         ChangedWhileReading: a file is not what its entry says. What was yielded so far is useless.
@@ -84,28 +97,33 @@ def pack(changes: Iterable[Change], open_content: Callable[[str], BinaryIO]) -> 
             content = open_content(change.path)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise ChangedWhileReading(change.path) from None
+        recipe = recipes.get(change.path) if recipes else None
         with content:
-            yield from segments.add(_header(change._replace(mtime_ns=_mtime_of(content))))
-            digest, left, plain = new_digest(), entry.size, None
-            # One byte more than planned is asked for, so that a file that grew is noticed.
-            block = content.read(min(_BLOCK, left + 1))
-            while block:
-                digest.update(block)
-                left -= len(block)
-                if left < 0:
-                    raise ChangedWhileReading(change.path)
-                if plain is None:
-                    plain = _incompressible(block)
-                yield from segments.add(block, plain)
-                block = content.read(min(_BLOCK, left + 1))
-            if left or digest.hexdigest() != entry.digest:
-                raise ChangedWhileReading(change.path)
+            base = None if recipe is None else recipe.base
+            yield from segments.add(_header(change._replace(mtime_ns=_mtime_of(content), base=base)))
+            reader = _CheckedReader(content, change.path, entry)
+            if recipe is None:
+                plain = None
+                while block := reader.read(_BLOCK):
+                    if plain is None:
+                        plain = _incompressible(block)
+                    yield from segments.add(block, plain)
+            else:
+                for step in recipe.steps(reader.read):
+                    if isinstance(step, bytes):
+                        yield from segments.add(STEP.pack(LITERAL, len(step)))
+                        yield from segments.add(step, _incompressible(step))
+                    else:
+                        yield from segments.add(STEP.pack(*step))
+            reader.check()
     yield from segments.add(_LENGTH.pack(0))
     yield from segments.flush()
 
 
-def unpack(read: Callable[[int], bytes]) -> Iterator[tuple[Change, Iterator[bytes]]]:
+def unpack(read: Callable[[int], bytes]) -> Iterator[tuple[Change, Iterator[bytes | Copy]]]:
     """The changes of a stream, each with its content (empty unless a file is put).
+
+    Only a change with a ``base`` has pieces that are to be copied.
 
     Args:
         read: returns at most n bytes, at least one, b"" at the end.
@@ -126,7 +144,8 @@ def unpack(read: Callable[[int], bytes]) -> Iterator[tuple[Change, Iterator[byte
             raise PackError(f"a header of {length} bytes is over the limit of {MAX_HEADER}")
         change = _parse_header(segments.take(length))
         has_content = change.op == PUT and change.entry is not None
-        body = segments.stream(change.entry.size if has_content and change.entry else 0)
+        size = change.entry.size if has_content and change.entry else 0
+        body = segments.stream(size) if change.base is None else segments.steps(size)
         yield change, body
         for _ in body:
             pass
@@ -135,7 +154,8 @@ def unpack(read: Callable[[int], bytes]) -> Iterator[tuple[Change, Iterator[byte
 
 
 def _header(change: Change) -> bytes:
-    data = json.dumps(change, separators=(",", ":")).encode("ascii")
+    fields = change[:4] if change.base is None else change
+    data = json.dumps(fields, separators=(",", ":")).encode("ascii")
     if len(data) > MAX_HEADER:
         raise BadPath(f"{change.path[:200]!r} is too long to be sent")
     return _LENGTH.pack(len(data)) + data
@@ -143,7 +163,8 @@ def _header(change: Change) -> bytes:
 
 def _parse_header(data: bytes) -> Change:
     try:
-        op, path, raw_entry, mtime_ns = json.loads(data)
+        op, path, raw_entry, mtime_ns, *rest = json.loads(data)
+        (base,) = rest or (None,)
         entry = None if raw_entry is None else parse_entry(raw_entry)
     except (ValueError, TypeError, RecursionError) as error:
         raise PackError(f"a malformed header: {error}") from None
@@ -151,7 +172,9 @@ def _parse_header(data: bytes) -> Change:
         raise PackError(f"a malformed header: {data[:200]!r}")
     if mtime_ns is not None and (type(mtime_ns) is not int or not -(2**63) <= mtime_ns < 2**63):
         raise PackError(f"not a time: {str(mtime_ns)[:100]}")
-    return Change(op, check_path(path), entry, mtime_ns)
+    if base is not None and (type(base) is not str or op != PUT or entry is None or entry.kind != FILE):
+        raise PackError(f"a malformed header: {data[:200]!r}")
+    return Change(op, check_path(path), entry, mtime_ns, base)
 
 
 def _mtime_of(content: BinaryIO) -> int | None:
@@ -166,6 +189,33 @@ def _incompressible(first_block: bytes) -> bool:
         return False
     sample = first_block[len(first_block) // 2 :][:_SAMPLE]
     return len(zlib.compress(sample, 1)) > 0.9 * len(sample)
+
+
+class _CheckedReader:
+    """Reads a file once, and notices when it is not what the plan says."""
+
+    def __init__(self, content: BinaryIO, path: str, entry: Entry) -> None:
+        self._content = content
+        self._path = path
+        self._entry = entry
+        self._left = entry.size
+        self._digest = new_digest()
+        self._begun = False
+
+    def read(self, size: int) -> bytes:
+        # One byte more than planned is asked for, so that a file that grew is noticed.
+        self._begun = True
+        block = self._content.read(min(size, self._left + 1))
+        self._digest.update(block)
+        self._left -= len(block)
+        if self._left < 0:
+            raise ChangedWhileReading(self._path)
+        return block
+
+    def check(self) -> None:
+        """After all has been read, or nothing because the host needs nothing."""
+        if self._begun and (self._left or self._digest.hexdigest() != self._entry.digest):
+            raise ChangedWhileReading(self._path)
 
 
 class _SegmentWriter:
@@ -222,6 +272,19 @@ class _SegmentReader:
             self._at += len(piece)
             size -= len(piece)
             yield piece
+
+    def steps(self, size: int) -> Iterator[bytes | Copy]:
+        is_first = True
+        while size:
+            offset, length = STEP.unpack(self.take(STEP.size))
+            if not 0 < length <= size or offset < RECEIVED or (offset == RECEIVED and not is_first):
+                raise PackError(f"a step that can't be: {length} bytes from {offset}, {size} are left")
+            size -= length
+            is_first = False
+            if offset == LITERAL:
+                yield from self.stream(length)
+            else:
+                yield Copy(offset, length)
 
     def pending(self) -> bool:
         return self._at < len(self._buffer) or bool(self._inflate.unconsumed_tail)

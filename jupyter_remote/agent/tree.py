@@ -14,22 +14,13 @@ import time
 from contextlib import contextmanager, suppress
 
 from .commit import Commit, Staged, journal_of, settle
-from .entry import (
-    FILE,
-    LINK,
-    STATE_FOLDER,
-    BadContent,
-    BadPath,
-    Entry,
-    Manifest,
-    Stale,
-    TreeError,
-    encode_path,
-    new_digest,
-)
+from .contents import Contents, Received, tag_of
+from .entry import STATE_FOLDER, BadContent, BadPath, Entry, Manifest, Stale, TreeError, encode_path
 from .mirror_index import CHANGED, MISSING, SAME, IndexFiles, states_of
 from .namedtuples import NamedTuple
-from .pack import PUT, Change, unpack
+from .pack import PackError
+from .recipe import rows
+from .staging import MissingContent, stage
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -48,6 +39,7 @@ __all__ = [
     "Inventory",
     "Manifest",
     "Mirror",
+    "MissingContent",
     "Stale",
     "TreeError",
 ]
@@ -90,6 +82,8 @@ class Mirror:
         self._root = encode_path(root)
         self._state = os.path.join(self._root, STATE_FOLDER.encode("ascii"))
         self._index = IndexFiles(self._state)
+        self._staging_folder = os.path.join(self._state, b"staging")
+        self._received = Received(self._state)
 
     def generation(self) -> int:
         """Number of the state we last gave it; 0 for none. Two stats when nothing changed.
@@ -112,6 +106,28 @@ class Mirror:
         states = states_of(records, self._root)
         return generation, {path: (r.entry, r.owner, states[path]) for path, r in records.items()}
 
+    def received(self) -> dict[str, int]:
+        """Content that syncs which were cut have left here: digest -> how many bytes from its start."""
+        if os.path.isdir(self._staging_folder) and os.listdir(self._staging_folder):
+            with self._locked():
+                self._bury()
+        return self._received.sizes()
+
+    def blocks(self, contents: list[tuple[str, int]]) -> Iterator[bytes]:
+        """What is told of the blocks of contents (digest, size), so that only changed ones are sent.
+
+        For each: a byte, 1 when it is here, then the rows of :func:`recipe.rows`.
+        """
+        here = Contents(self._root, self._index.load()[1])
+        for digest, size in contents:
+            file = here.open(digest)
+            if file is None:
+                yield b"\0"
+                continue
+            with file:
+                yield b"\1"
+                yield from rows(file.read, size)
+
     def apply(self, base_generation: int, owner: str, read: Callable[[int], bytes]) -> Applied:
         """Applies a change set: all of it, or nothing unless a step on the disk itself fails.
 
@@ -123,12 +139,13 @@ class Mirror:
         Raises:
             Stale: the mirror is at another generation. Nothing was done.
             PackError, BadPath, BadContent: the stream can't be used. Nothing was done.
+            MissingContent: what should be copied is not here any more. Nothing was done.
             OSError: the disk is full, a folder may not be written; ``filename`` says which.
         """
         os.makedirs(self._root, 0o755, exist_ok=True)
         os.makedirs(self._state, 0o700, exist_ok=True)
-        with self._staging(base_generation) as folder:
-            changes = _stage(folder, read)
+        with self._staging(base_generation, tag_of(owner)) as folder:
+            changes = stage(folder, read, Contents(self._root, self._index.load()[1]), self._received)
             if not changes:
                 return Applied(base_generation, [], 0, 0)
             with self._locked():
@@ -171,61 +188,44 @@ class Mirror:
             yield
 
     @contextmanager
-    def _staging(self, base_generation: int) -> Iterator[bytes]:
+    def _staging(self, base_generation: int, tag: bytes) -> Iterator[bytes]:
         """A folder of our own, held by a lock for as long as we live."""
-        parent = os.path.join(self._state, b"staging")
-        folder = os.path.join(parent, b"%d-%d" % (time.time_ns(), os.getpid()))
+        parent = self._staging_folder
+        folder = os.path.join(parent, b"%d-%d-%s" % (time.time_ns(), os.getpid(), tag))
         with self._locked():
             generation, _ = self._load()
             if generation != base_generation:
                 raise Stale(generation)
             os.makedirs(parent, 0o700, exist_ok=True)
-            _remove_dead(parent)
+            self._bury()
             os.mkdir(folder, 0o700)
             lock = os.open(os.path.join(folder, b"lock"), os.O_RDWR | os.O_CREAT, 0o600)
             _lock(lock, wait=False)
         try:
             yield folder
+        except (PackError, BadPath, BadContent):
+            raise
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._received.clear()
+            else:
+                # It has come a long way, and the next try needs it.
+                with suppress(OSError):
+                    self._received.keep(folder, tag)
+            raise
+        else:
+            self._received.clear(tag)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
 
-
-def _stage(folder: bytes, read: Callable[[int], bytes]) -> list[Staged]:
-    changes: list[Staged] = []
-    seen: set[str] = set()
-    for number, (change, body) in enumerate(unpack(read)):
-        if change.path in seen:
-            raise BadPath(f"{change.path!r} comes twice in one change set")
-        seen.add(change.path)
-        source = None
-        entry = change.entry
-        if change.op == PUT and entry is not None and entry.kind != "dir":
-            source = os.path.join(folder, b"%s.%d" % (entry.digest.encode("ascii"), number))
-            try:
-                if entry.kind == LINK:
-                    os.symlink(encode_path(entry.target), source)
-                elif entry.kind == FILE:
-                    _stage_file(source, change, entry, body)
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, change.path) from error
-        changes.append(Staged(change.op, change.path, entry, source))
-    return changes
-
-
-def _stage_file(source: bytes, change: Change, entry: Entry, body: Iterator[bytes]) -> None:
-    digest = new_digest()
-    with open(source, "wb", buffering=0) as file:
-        for block in body:
-            digest.update(block)
-            view = memoryview(block)
-            while view:
-                view = view[file.write(view) :]
-        os.fchmod(file.fileno(), entry.mode)
-        if change.mtime_ns is not None:
-            os.utime(file.fileno(), ns=(change.mtime_ns, change.mtime_ns))
-    if digest.hexdigest() != entry.digest:
-        raise BadContent(f"the content of {change.path!r} is not what its digest says")
+    def _bury(self) -> None:
+        """Keeps what killed agents received, and removes the rest of them. Needs the lock."""
+        for name in _dead(self._staging_folder):
+            folder = os.path.join(self._staging_folder, name)
+            with suppress(OSError):
+                self._received.keep(folder, name.split(b"-")[-1])
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(descriptor: int, wait: bool) -> bool:
@@ -244,12 +244,12 @@ def _lock(descriptor: int, wait: bool) -> bool:
     return True
 
 
-def _remove_dead(parent: bytes) -> None:
-    """Removes what killed agents staged: nobody holds the lock, or nobody can and it is old."""
+def _dead(parent: bytes) -> list[bytes]:
+    """What killed agents staged: nobody holds the lock, or nobody can and it is old."""
+    found = []
     for name in os.listdir(parent):
-        folder = os.path.join(parent, name)
         try:
-            with open(os.path.join(folder, b"lock"), "r+b") as file:
+            with open(os.path.join(parent, name, b"lock"), "r+b") as file:
                 dead = (
                     _lock(file.fileno(), wait=False)
                     or time.time() - os.fstat(file.fileno()).st_mtime > _DEAD_AFTER
@@ -257,4 +257,5 @@ def _remove_dead(parent: bytes) -> None:
         except FileNotFoundError:
             dead = True
         if dead:
-            shutil.rmtree(folder, ignore_errors=True)
+            found.append(name)
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from ..agent.entry import Entry, Manifest
 from ..agent.mirror_index import SAME
 from ..agent.pack import DELETE, ChangedWhileReading, pack
 from ..config_models import SyncOptions
-from ..connection import Connection, Stream
+from ..connection import Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
 from .plan import Plan, plan
 from .rules import Skipped
 from .scan import Scan, Scanner
+from .transfer import decide, recipes
 
 # An inventory is held in memory; this many bytes describe some 500,000 files.
 LARGEST_INVENTORY = 1 << 28
@@ -41,6 +43,7 @@ class SyncReport:
         skipped: what stayed here, with the rule that says so.
         notes: what else the user should know.
         bytes: size of the files sent.
+        wire_bytes: what was sent for that: less where it could be compressed, or the host had it.
         generation: of the mirror afterwards.
         seconds: how long it took.
     """
@@ -53,6 +56,7 @@ class SyncReport:
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bytes: int = 0
+    wire_bytes: int = 0
     generation: int = 0
     seconds: float = 0.0
 
@@ -62,13 +66,22 @@ class Pushed:
 
     Args:
         stream: where the host's answer comes; None when the mirror was up to date.
+        wire_bytes: what went that way.
     """
 
-    def __init__(self, owner: WorkspaceSync, scan: Scan, planned: Plan | None, stream: Stream | None) -> None:
+    def __init__(
+        self,
+        owner: WorkspaceSync,
+        scan: Scan,
+        planned: Plan | None,
+        stream: Stream | None,
+        wire_bytes: int = 0,
+    ) -> None:
         self._owner = owner
         self._scan = scan
         self._planned = planned
         self._stream = stream
+        self._wire_bytes = wire_bytes
         self._started = time.monotonic()
 
     @property
@@ -84,9 +97,15 @@ class Pushed:
             SyncError, DiskFull, ConnectionLost: it failed.
         """
         report = _report(self._planned, self._scan)
+        report.wire_bytes = self._wire_bytes
         if self._stream is not None:
-            answer = self._stream.receive().message
-            self._stream.close()
+            try:
+                answer = self._stream.receive().message
+            except Missing as missing:
+                self._owner.refused(missing.digests)
+                raise
+            finally:
+                self._stream.close()
             if not isinstance(answer, m.Facts) or not answer.data:
                 raise ProtocolError("the answer to a sync is not one")
             report.kept = [(str(path), str(kept)) for path, kept in answer.data["kept"]]
@@ -118,6 +137,12 @@ class WorkspaceSync:
         self._scanner = Scanner(root, include=options.include, exclude=options.exclude, **sizes)
         self._remote: dict[str, tuple[Entry, str, str]] | None = None
         self._synced: Manifest | None = None
+        self._received: dict[str, int] = {}
+        self._refused: set[str] = set()
+
+    def refused(self, digests: Iterable[str]) -> None:
+        """The host doesn't have these although its index says so: not to be counted on again."""
+        self._refused.update(digests)
 
     def forget(self) -> None:
         """The mirror is not what we thought: ask again next time."""
@@ -127,6 +152,7 @@ class WorkspaceSync:
         """The host has taken everything that the plan for this scan asked for."""
         self.generation = generation
         self._synced = scan.manifest
+        self._received = {}
         if planned is None or self._remote is None:
             return
         for change in planned.changes:
@@ -152,7 +178,7 @@ class WorkspaceSync:
                 self._synced = scan.manifest
                 return Pushed(self, scan, planned, None)
             try:
-                return Pushed(self, scan, planned, self._send(connection, planned))
+                return Pushed(self, scan, planned, *self._send(connection, planned))
             except ChangedWhileReading as changed:
                 last = changed
         raise SyncError(
@@ -190,19 +216,27 @@ class WorkspaceSync:
             rows = told["entries"].items()
             self._remote = {path: (Entry(*entry), owner, state) for path, (entry, owner, state) in rows}
             self.generation = int(told["generation"])
-        except (ValueError, TypeError, KeyError) as error:
+            self._received = {str(digest): int(size) for digest, size in told.get("received", {}).items()}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
-    def _send(self, connection: Connection, planned: Plan) -> Stream:
+    def _send(self, connection: Connection, planned: Plan) -> tuple[Stream, int]:
+        assert self._remote is not None
+        transfer = decide(planned.changes, self._remote, self._received, self._refused)
+        shorter = recipes(transfer, connection, self.mirror)
         stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
+        size = 0
         try:
-            for piece in pack(planned.changes, self._scanner.open):
+            for piece in pack(planned.changes, self._scanner.open, shorter):
                 stream.send(m.Data(), piece)
+                size += len(piece)
             stream.send(m.End())
         except BaseException:
             stream.close()
+            # What the host got so far it keeps; the next try asks for how much that is.
+            self.forget()
             raise
-        return stream
+        return stream, size
 
 
 def _report(planned: Plan | None, scan: Scan) -> SyncReport:

@@ -349,6 +349,9 @@ def test_a_change_set_that_became_stale_while_it_came_does_nothing(root: Path, m
     with pytest.raises(Stale):
         mirror.apply(0, "me", read)
     assert set(content_of(root)) == {"b"}
+    # What came is kept for the next try, which then leaves nothing.
+    assert mirror.received() == {entry_of(b"late").digest: 4}
+    put(mirror, {"c": b"c"})
     assert_no_leftovers(root)
 
 

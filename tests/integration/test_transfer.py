@@ -1,0 +1,286 @@
+"""What a sync sends over a real connection, and what is left of it when one of its processes is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from hosts import Place, await_true
+
+from jupyter_remote.config import Config
+from jupyter_remote.errors import RemoteError
+from jupyter_remote.remote import Remote
+from jupyter_remote.sync.session import SyncReport
+
+MB = 1 << 20
+KILLS = int(os.environ.get("TRANSFER_KILLS", "60"))
+
+
+def noise(size: int, seed: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+class Wire:
+    """Counts what a remote's link carries, in bytes."""
+
+    def __init__(self, remote: Remote) -> None:
+        channel = remote.connection()._channel
+        self.sent = self.got = 0
+        write, read = channel.write, channel.read
+
+        def counted_write(data: bytes) -> None:
+            self.sent += len(data)
+            write(data)
+
+        def counted_read(size: int) -> bytes:
+            data = read(size)
+            self.got += len(data)
+            return data
+
+        channel.write, channel.read = counted_write, counted_read  # type: ignore[method-assign]
+
+
+def synced(place: Place) -> tuple[SyncReport, int]:
+    """A sync as a cell makes it, from what the client remembers; and its bytes both ways."""
+    remote = place.remote
+    wire = Wire(remote)
+    report = remote._sync.push(remote.connection()).finish()
+    assert wire.sent >= report.wire_bytes
+    return report, wire.sent + wire.got
+
+
+def mirrored(place: Place) -> dict[str, bytes]:
+    return files_of(place.files / "mirror")
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.relative_to(root).parts[0] != ".jupyter-remote"
+    }
+
+
+@pytest.mark.slow
+def test_a_large_file_is_sent_once_and_then_its_changes(local: Place) -> None:
+    file = local.workspace / "data.bin"
+    content = noise(50 * MB, 1)
+    file.write_bytes(content)
+    local.remote.sync()
+    report, wire = synced(local)
+    assert (report.sent, report.wire_bytes) == ([], 0)
+
+    (local.workspace / "folder").mkdir()
+    file = file.rename(local.workspace / "folder/renamed.bin")
+    report, wire = synced(local)
+    assert report.sent == ["folder", "folder/renamed.bin"] and wire < 10_000
+
+    (local.workspace / "copy.bin").write_bytes(content)
+    assert synced(local)[1] < 10_000
+    (local.workspace / "copy.bin").unlink()
+    synced(local)
+
+    content += noise(MB, 2)
+    file.write_bytes(content)
+    assert synced(local)[1] < 1.2 * MB + 100_000
+    content = content[: 25 * MB] + noise(1000, 3) + content[25 * MB :]
+    file.write_bytes(content)
+    assert synced(local)[1] < 300_000
+    content = content[: 10 * MB] + b"patched" + content[10 * MB + 7 :]
+    file.write_bytes(content)
+    assert synced(local)[1] < 300_000
+    assert mirrored(local) == {"folder/renamed.bin": content}
+
+
+@pytest.mark.slow
+def test_noise_is_not_blown_up_and_text_is_compressed(local: Place) -> None:
+    (local.workspace / "noise").write_bytes(noise(10 * MB, 4))
+    local.remote.sync()
+    (local.workspace / "noise").unlink()
+    (local.workspace / "other").write_bytes(noise(10 * MB, 5))
+    assert synced(local)[1] < 10 * MB * 1.002
+    (local.workspace / "text").write_bytes(b"a line of text\n" * 700_000)
+    assert synced(local)[1] < MB
+
+
+def test_content_that_the_host_has_lost_is_sent(local: Place) -> None:
+    content = noise(300_000, 6)
+    (local.workspace / "a").write_bytes(content)
+    local.run("1").check()
+    lost = local.files / "mirror/a"
+    status = lost.stat()
+    lost.write_bytes(bytes(300_000))
+    os.utime(lost, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    (local.workspace / "b").write_bytes(content)
+    assert local.printed("print(len(set(open('b', 'rb').read(5000))) > 1)") == "True\n"
+    assert mirrored(local)["b"] == content
+
+
+def test_a_push_that_was_interrupted_goes_on_where_it_was(
+    local: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {f"f{n}": noise(MB, n) for n in range(6)}
+    for path, content in contents.items():
+        (local.workspace / path).write_bytes(content)
+    remote = local.remote
+    opened: list[str] = []
+    open_file = remote._sync._scanner.open
+
+    def interrupted(path: str) -> object:
+        opened.append(path)
+        if len(opened) == 5:
+            raise KeyboardInterrupt
+        return open_file(path)
+
+    monkeypatch.setattr(remote._sync._scanner, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        remote.sync()
+    monkeypatch.undo()
+    received = local.files / "mirror/.jupyter-remote/received"
+    await_true(lambda: len(list(received.glob("*/*"))) >= 4)
+    report = remote.sync()
+    assert report.bytes == 6 * MB and report.wire_bytes < 2.1 * MB
+    assert mirrored(local) == contents
+    assert not received.exists()
+
+
+# --- killed ---
+
+
+CLIENTS = """
+import os, sys
+from pathlib import Path
+from jupyter_remote.config import Config
+from jupyter_remote.remote import Remote
+import jupyter_remote.sync.session, jupyter_remote.transports.process
+workspace, mirror = map(Path, sys.argv[1:])
+print("ready", flush=True)
+for _ in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        remote = Remote(Config.load(workspace).host("local", {"workspace": str(mirror)}), workspace)
+        remote.connection()
+        os.write(1, b"%d\\n" % os.getpid())
+        remote.sync()
+        os.write(1, b"done\\n")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.write(1, b"ended\\n")
+"""
+
+
+@contextlib.contextmanager
+def clients(workspace: Path, mirror: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has all imported and starts a client for each line that it gets."""
+    program = [sys.executable, "-c", CLIENTS, str(workspace), str(mirror)]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def change(workspace: Path, chance: random.Random) -> None:
+    """Large files that grow, shrink, move and are copied; each is made of equal blocks of eight digits."""
+    for name in ("a", "b", "c", "d/e"):
+        place = workspace / name
+        place.parent.mkdir(exist_ok=True)
+        content = b"".join(b"%08d" % chance.randrange(10**8) * 8192 for _ in range(20))
+        what = chance.randrange(5)
+        if what == 0 or not place.exists():
+            place.write_bytes(content)
+        elif what == 1:
+            place.write_bytes(place.read_bytes() + content[: 65536 * 3])
+        elif what == 2:
+            old = place.read_bytes()
+            place.write_bytes(old[:131072] + content[:65536] + old[131072:])
+        elif what == 3:
+            place.rename(workspace / chance.choice("fgh"))
+        else:
+            (workspace / chance.choice("fgh")).write_bytes(place.read_bytes())
+    for number in range(20):
+        (workspace / f"small{number}").write_bytes(b"%08d" % chance.randrange(10**8) * 100)
+
+
+def assert_whole(mirror: Path, versions: list[set[bytes]]) -> None:
+    for path, content in files_of(mirror).items():
+        assert any(content in version for version in versions), f"{path} is torn"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("victim", ["client", "agent"])
+def test_killed_at_any_point_nothing_is_torn_and_the_next_sync_converges(tmp_path: Path, victim: str) -> None:
+    workspace, mirror = tmp_path / "workspace", tmp_path / "mirror"
+    workspace.mkdir()
+    mirror.mkdir()
+    host = Config.load(workspace).host("local", {"workspace": str(mirror)})
+    chance = random.Random(11)
+    survived = 0
+    versions: list[set[bytes]] = []
+    with clients(workspace, mirror) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for number in range(KILLS // 2):
+            change(workspace, chance)
+            versions = [*versions[-2:], set(files_of(workspace).values())]
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            client = psutil.Process(int(process.stdout.readline()))
+            [agent] = client.children()
+            timer = threading.Timer(chance.uniform(0, 0.25), os.kill, [
+                (client if victim == "client" else agent).pid, signal.SIGKILL
+            ])  # fmt: skip
+            timer.start()
+            said = process.stdout.readline()
+            if said == b"done\n":
+                survived += 1
+                timer.cancel()
+                said = process.stdout.readline()
+            assert said == b"ended\n"
+            timer.join()
+            psutil.wait_procs([agent])
+            assert_whole(mirror, versions)
+            if number % 3 == 2:
+                continue  # killed again before anything could be mended
+            with Remote(host, workspace) as remote:
+                # Nothing but what we put there ourselves may be in the way.
+                assert remote.sync().kept == []
+            assert files_of(mirror) == files_of(workspace)
+            state = {path.name for path in (mirror / ".jupyter-remote").iterdir()}
+            assert state == {"index.json", "lock", "staging"}
+            assert list((mirror / ".jupyter-remote/staging").iterdir()) == []
+    assert survived < KILLS // 4, "most were not killed in time"
+
+
+def test_an_agent_that_dies_is_an_error_and_what_came_is_used(local: Place) -> None:
+    for n in range(8):
+        (local.workspace / f"f{n}").write_bytes(noise(MB, n))
+    remote = local.remote
+    connection = remote.connection()
+    pid = next(p.pid for p in psutil.Process().children() if "python" in p.name())
+    open_file, opened = remote._sync._scanner.open, []
+
+    def killing(path: str) -> object:
+        opened.append(path)
+        if len(opened) == 7:
+            os.kill(pid, signal.SIGKILL)
+        return open_file(path)
+
+    remote._sync._scanner.open = killing  # type: ignore[method-assign, assignment]
+    with pytest.raises(RemoteError):
+        remote.sync()
+    assert not connection.alive
+    remote._sync._scanner.open = open_file  # type: ignore[method-assign]
+    report = remote.sync()
+    # The window bounds what was on its way: five of the files were there.
+    assert report.wire_bytes < 4 * MB
+    assert mirrored(local) == files_of(local.workspace)
