@@ -20,6 +20,7 @@ from ..config_models import SyncOptions
 from ..connection import Connection, Stream
 from ..errors import ProtocolError, SyncError
 from .plan import Plan, plan
+from .remembered import index_file
 from .rules import Skipped
 from .scan import Scan, Scanner
 
@@ -114,8 +115,11 @@ class WorkspaceSync:
         self.mirror = mirror
         self.generation = -1
         self._owner = owner
-        sizes = {} if options.max_file_size is None else {"max_file_size": options.max_file_size}
-        self._scanner = Scanner(root, include=options.include, exclude=options.exclude, **sizes)
+        sizes: dict[str, int] = (
+            {} if options.max_file_size is None else {"max_file_size": options.max_file_size}
+        )
+        index = index_file(str(root), options.include, options.exclude)
+        self._scanner = Scanner(root, include=options.include, exclude=options.exclude, index=index, **sizes)
         self._remote: dict[str, tuple[Entry, str, str]] | None = None
         self._synced: Manifest | None = None
 
