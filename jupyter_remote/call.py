@@ -1,11 +1,11 @@
-"""From parsed values to a call of the public API: which host, which keyword arguments, a sync in words.
+"""From parsed values to a call of the public API: which host, which keyword arguments.
 
 What the cell magic and the commands share, and nothing that only one of them does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,35 +82,12 @@ def describe_dry_run(remote: Remote, what: str, values: Values) -> str:
     if values["no_sync"]:
         lines.append(f"{remote.host.name}: no sync")
     else:
+        from .sync_report import describe_sync  # most runs describe none
+
         lines.append(describe_sync(remote.sync(dry_run=True), remote.host.name, dry_run=True))
     folder = f" in {values['cwd']}" if values["cwd"] else ""
     lines.append(f"{remote.host.name}: would run {what}{folder}")
     return "\n".join(lines)
-
-
-def describe_sync(report: Any, host: str, *, dry_run: bool) -> str:
-    """Return a sync report as text: a line per file, then one that sums up."""
-    lines = [f"+ {path}" for path in report.sent]
-    lines += [f"- {path}" for path in report.deleted]
-    lines += [f"! {path}: changed on {host}, kept there as {kept}" for path, kept in report.kept]
-    lines += [f"= {path}: changed on {host} only, left as it is there" for path in report.host_changed]
-    lines += [f"note: {note}" for note in report.notes]
-    if dry_run:
-        lines += [
-            f"! {path}: changed on both sides, {host}'s would be kept aside" for path in report.conflicts
-        ]
-        lines += [f"  {skip.path} (skipped by {skip.rule}, {skip.source})" for skip in report.skipped]
-    verb = "would send" if dry_run else "sent"
-    lines.append(
-        f"{host}: {verb} {count(report.sent, 'file')} ({format_size(report.bytes)}), "
-        f"{'would delete' if dry_run else 'deleted'} {len(report.deleted)}, skipped {len(report.skipped)}"
-    )
-    return "\n".join(lines)
-
-
-def count(things: Sequence[object], noun: str) -> str:
-    """Return a number with its noun: `1 file`, `2 files`."""
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def format_size(count: float) -> str:

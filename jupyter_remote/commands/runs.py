@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jupyter_remote
 
-from ..call import Show, describe_dry_run, describe_sync, one_host, run_arguments
+from ..call import Show, describe_dry_run, one_host, run_arguments
 from ..errors import UsageError
 from ..parsing import Values
+from ..sync_report import describe_sync, sync_document
 from ..tables import print_json
 
 
@@ -20,7 +20,7 @@ def sync(values: Values, show: Show) -> None:
     host = one_host(values["host"])
     report = jupyter_remote.connect(host).sync(dry_run=values["dry_run"])
     if values["json"]:
-        print_json({"host": host, "dry_run": values["dry_run"], **asdict(report)})
+        print_json(sync_document(report, host, dry_run=values["dry_run"]))
     else:
         print(describe_sync(report, host, dry_run=values["dry_run"]))
 

@@ -15,10 +15,8 @@ from jupyter_remote.sync import content, remembered
 from jupyter_remote.sync.remembered import index_file, load, save
 from jupyter_remote.sync.scan import Scan, Scanner
 
-ROWS = [
-    ("a.py", (1, 2, 3, 4, 0o100644), "ab" * 20),
-    (os.fsdecode(b"d/\xff\n"), (-1, 2**62, 0, 9, 5), "0" * 40),
-]
+STRANGE = os.fsdecode(b"d/\xff\n")
+ROWS = [("a.py", (1, 2, 3, 4, 0o100644), "ab" * 20), (STRANGE, (-1, 2**62, 0, 9, 5), "0" * 40)]
 
 
 @pytest.fixture
@@ -53,8 +51,10 @@ class Reads:
     def fill(self) -> Scan:
         """Scans until every file was old enough to be remembered."""
         while True:
+            self.index.unlink(missing_ok=True)
             scan = self.scan()
-            if not self.paths:
+            files = [path for path, entry in scan.manifest.items() if entry.kind == "file"]
+            if len(files) == len(list(load(self.index, str(self.root)))):
                 return scan
             time.sleep(0.02)
 
