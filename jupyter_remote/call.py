@@ -16,10 +16,14 @@ from .parsing import Values
 if TYPE_CHECKING:
     from .remote import Remote
     from .run import Run
+    from .sync.progress import Report
 
 # Starts a run, shows it to its end, and returns its exit code or raises what it failed with, as the front
 # likes. The last argument leaves out the status line.
-Show = Callable[["Remote", Callable[[], "Run"], bool], int]
+Show = Callable[["Remote", "Start", bool], int]
+
+# Starts a run; what it is given is told how far the sync before it has come.
+Start = Callable[["Report"], "Run"]
 
 
 def configuration() -> Config:
@@ -61,14 +65,19 @@ def run_arguments(values: Values) -> dict[str, Any]:
     }
 
 
-def start_or_say(start: Callable[[], Run], host: str) -> Run:
-    """Return `start()`; an interrupt on the way is an error with what is known then.
+def start_or_say(start: Start, host: str) -> Run:
+    """Return what `start` starts, showing its sync's progress.
+
+    An interrupt on the way is an error with what is known then.
 
     Raises:
         Interrupted: interrupted before the host had said that the run exists.
     """
+    from .progress_bar import ProgressBar
+
     try:
-        return start()
+        with ProgressBar(host) as progress:
+            return start(progress)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted before {host} answered; `status {host}` shows whether a run has started there",

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..agent import messages as m
-from ..agent.entry import Entry, Manifest
+from ..agent.entry import FILE, Entry, Manifest
 from ..agent.mirror_index import SAME
-from ..agent.pack import DELETE, ChangedWhileReading, pack
+from ..agent.pack import DELETE, PUT, ChangedWhileReading, pack
 from ..config_models import SyncOptions
 from ..connection import Connection, Stream
 from ..errors import ProtocolError, SyncError
 from .plan import Plan, plan
+from .progress import Meter, Report
 from .remembered import index_file
 from .rules import Skipped
 from .scan import Scan, Scanner
@@ -139,8 +140,12 @@ class WorkspaceSync:
             else:
                 self._remote[change.path] = (change.entry, self._owner, SAME)
 
-    def push(self, connection: Connection) -> Pushed:
+    def push(self, connection: Connection, progress: Report | None = None) -> Pushed:
         """Scans, and sends what is missing; the answer is waited for in :meth:`Pushed.finish`.
+
+        Args:
+            connection: to the host.
+            progress: told how far the sending has come, at most ten times a second.
 
         Raises:
             SyncError: a file can't be read or can't be sent.
@@ -156,7 +161,7 @@ class WorkspaceSync:
                 self._synced = scan.manifest
                 return Pushed(self, scan, planned, None)
             try:
-                return Pushed(self, scan, planned, self._send(connection, planned))
+                return Pushed(self, scan, planned, self._send(connection, planned, progress))
             except ChangedWhileReading as changed:
                 last = changed
         raise SyncError(
@@ -197,16 +202,27 @@ class WorkspaceSync:
         except (ValueError, TypeError, KeyError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
-    def _send(self, connection: Connection, planned: Plan) -> Stream:
+    def _send(self, connection: Connection, planned: Plan, progress: Report | None) -> Stream:
+        meter = _meter(planned, progress)
+        opened = meter.opening(self._scanner.open) if meter else self._scanner.open
         stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
         try:
-            for piece in pack(planned.changes, self._scanner.open):
+            for piece in pack(planned.changes, opened):
                 stream.send(m.Data(), piece)
             stream.send(m.End())
+            if meter:
+                meter.finished()
         except BaseException:
             stream.close()
             raise
         return stream
+
+
+def _meter(planned: Plan, progress: Report | None) -> Meter | None:
+    if progress is None:
+        return None
+    files = sum(1 for c in planned.changes if c.op == PUT and c.entry is not None and c.entry.kind == FILE)
+    return Meter(progress, planned.bytes, files)
 
 
 def _report(planned: Plan | None, scan: Scan) -> SyncReport:
