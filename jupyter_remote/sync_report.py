@@ -62,7 +62,8 @@ def sync_document(report: SyncReport, host: str, *, dry_run: bool) -> dict[str, 
 
 def _split(skipped: Iterable[Skipped]) -> tuple[list[Skipped], list[Skipped]]:
     """What the size guard left out, and the rest."""
-    too_large, rest = [], []
+    too_large: list[Skipped] = []
+    rest: list[Skipped] = []
     for skip in skipped:
         (too_large if skip.source == SIZE_GUARD else rest).append(skip)
     return too_large, rest

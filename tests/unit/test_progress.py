@@ -55,7 +55,8 @@ def test_a_counted_file_is_closed_and_still_tells_its_descriptor(tmp_path: Path)
 def test_the_line_has_bytes_files_rate_and_time_left() -> None:
     line = bar_line("dgx01", Progress(30 << 20, 90 << 20, 2000, 10000), 3.0)
     assert line == (
-        "dgx01 ███████░░░░░░░░░░░░░  33 % · 30.0 MiB of 90.0 MiB · 2,000 of 10,000 files · 10.0 MiB/s · 6.0 s left"
+        "dgx01 ███████░░░░░░░░░░░░░  33 % · 30.0 MiB of 90.0 MiB · 2,000 of 10,000 files"
+        " · 10.0 MiB/s · 6.0 s left"
     )
     assert bar_line("h", Progress(8, 8, 1, 1), 1.0).endswith("100 % · 8 B of 8 B · 1 of 1 files · 8 B/s")
     assert " 50 % " in bar_line("h", Progress(0, 0, 1, 2), 0.0)
