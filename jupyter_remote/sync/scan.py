@@ -129,7 +129,7 @@ class Scanner:
             self._outdated = False
             # Written when reading it all again would take longer than writing, so that a small edit in a
             # large workspace doesn't cost a large file.
-            self._unsaved += sum(min(size, self._max_file_size) + _FILE_COST for size in stale.values())
+            self._unsaved += sum(_FILE_COST + size for size in stale.values() if size <= self._max_file_size)
             if self._index is not None and self._unsaved > max(_READ_AT_ONCE, _ROW_COST * len(self._found)):
                 self._keep(self._index)
         return self._last
