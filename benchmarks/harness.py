@@ -17,7 +17,7 @@ Measurement = Callable[[], float]
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. Times are medians, in seconds.
+    """One figure, the median of its measurements; seconds unless `unit` says otherwise.
 
     Args:
         name: what was measured.
@@ -26,6 +26,7 @@ class Row:
         bar: the promise, in words.
         passed: whether this run kept it.
         n: number of measurements of each side.
+        unit: `s`, `B`, or `B/s`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Row:
     bar: str
     passed: bool
     n: int
+    unit: str = "s"
 
     @property
     def ratio(self) -> float | None:
@@ -79,6 +81,16 @@ def at_most(name: str, ours: float, limit: float, n: int) -> Row:
     return Row(name, "", ours, None, f"≤ {limit * 1000:g} ms", ours <= limit, n)
 
 
+def at_most_bytes(name: str, ours: int, limit: int, peer_name: str = "", peer: int | None = None) -> Row:
+    """A row about bytes, measured once, whose bar is a number of them."""
+    return Row(name, peer_name, ours, peer, f"≤ {_amount(limit)}", ours <= limit, 1, "B")
+
+
+def at_least_share(name: str, peer_name: str, ours: float, peer: float, share: float, n: int) -> Row:
+    """A row about bytes per second, whose bar is a share of the peer's."""
+    return Row(name, peer_name, ours, peer, f"≥ {share:g}×", ours >= share * peer, n, "B/s")
+
+
 def print_table(rows: Iterable[Row]) -> None:
     """Print one line per figure, all columns aligned."""
     titles = ("figure", "ours", "peer", "ours/peer", "bar", "", "n", "beside")
@@ -90,9 +102,21 @@ def print_table(rows: Iterable[Row]) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
-    peer = "" if row.peer is None else _duration(row.peer)
+    peer = "" if row.peer is None else _value(row.peer, row.unit)
     verdict = "ok" if row.passed else "MISSED"
-    return row.name, _duration(row.ours), peer, ratio, row.bar, verdict, str(row.n), row.peer_name
+    return row.name, _value(row.ours, row.unit), peer, ratio, row.bar, verdict, str(row.n), row.peer_name
+
+
+def _value(value: float, unit: str) -> str:
+    return _duration(value) if unit == "s" else _amount(value) + unit[1:]
+
+
+def _amount(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.4g} {unit}"
+        size /= 1000
+    return f"{size:.4g} GB"
 
 
 def _duration(seconds: float) -> str:

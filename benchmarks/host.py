@@ -36,6 +36,24 @@ class BenchHost:
         """The command line of a cold `ssh HOST WORDS`."""
         return ["ssh", "-F", str(self.ssh_config), self.name, *words]
 
+    @contextlib.contextmanager
+    def master(self) -> Iterator[tuple[str, ...]]:
+        """A connection that other `ssh` commands share: the options that make them do so."""
+        options = (
+            "-o",
+            "ControlMaster=auto",
+            "-o",
+            f"ControlPath={self.scratch}/m-%C",
+            "-o",
+            "ControlPersist=60",
+        )
+        subprocess.run([*self.ssh()[:3], *options, self.name, "true"], check=True, stderr=subprocess.DEVNULL)
+        try:
+            yield options
+        finally:
+            command = [*self.ssh()[:3], *options, "-O", "exit", self.name]
+            subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
+
     def write(self, name: str, text: str) -> None:
         """Put a file into the user's home on the host."""
         subprocess.run(self.ssh(f"cat > {name}"), input=text, text=True, check=True)

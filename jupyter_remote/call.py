@@ -1,11 +1,11 @@
-"""From parsed values to a call of the public API: which host, which keyword arguments, a sync in words.
+"""From parsed values to a call of the public API: which host, which keyword arguments.
 
 What the cell magic and the commands share, and nothing that only one of them does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,14 @@ from .parsing import Values
 if TYPE_CHECKING:
     from .remote import Remote
     from .run import Run
+    from .sync.progress import Report
 
 # Starts a run, shows it to its end, and returns its exit code or raises what it failed with, as the front
 # likes. The last argument leaves out the status line.
-Show = Callable[["Remote", Callable[[], "Run"], bool], int]
+Show = Callable[["Remote", "Start", bool], int]
+
+# Starts a run; what it is given is told how far the sync before it has come.
+Start = Callable[["Report"], "Run"]
 
 
 def configuration() -> Config:
@@ -61,14 +65,19 @@ def run_arguments(values: Values) -> dict[str, Any]:
     }
 
 
-def start_or_say(start: Callable[[], Run], host: str) -> Run:
-    """Return `start()`; an interrupt on the way is an error with what is known then.
+def start_or_say(start: Start, host: str) -> Run:
+    """Return what `start` starts, showing its sync's progress.
+
+    An interrupt on the way is an error with what is known then.
 
     Raises:
         Interrupted: interrupted before the host had said that the run exists.
     """
+    from .progress_bar import ProgressBar
+
     try:
-        return start()
+        with ProgressBar(host) as progress:
+            return start(progress)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted before {host} answered; `status {host}` shows whether a run has started there",
@@ -82,35 +91,12 @@ def describe_dry_run(remote: Remote, what: str, values: Values) -> str:
     if values["no_sync"]:
         lines.append(f"{remote.host.name}: no sync")
     else:
+        from .sync_report import describe_sync  # most runs describe none
+
         lines.append(describe_sync(remote.sync(dry_run=True), remote.host.name, dry_run=True))
     folder = f" in {values['cwd']}" if values["cwd"] else ""
     lines.append(f"{remote.host.name}: would run {what}{folder}")
     return "\n".join(lines)
-
-
-def describe_sync(report: Any, host: str, *, dry_run: bool) -> str:
-    """Return a sync report as text: a line per file, then one that sums up."""
-    lines = [f"+ {path}" for path in report.sent]
-    lines += [f"- {path}" for path in report.deleted]
-    lines += [f"! {path}: changed on {host}, kept there as {kept}" for path, kept in report.kept]
-    lines += [f"= {path}: changed on {host} only, left as it is there" for path in report.host_changed]
-    lines += [f"note: {note}" for note in report.notes]
-    if dry_run:
-        lines += [
-            f"! {path}: changed on both sides, {host}'s would be kept aside" for path in report.conflicts
-        ]
-        lines += [f"  {skip.path} (skipped by {skip.rule}, {skip.source})" for skip in report.skipped]
-    verb = "would send" if dry_run else "sent"
-    lines.append(
-        f"{host}: {verb} {count(report.sent, 'file')} ({format_size(report.bytes)}), "
-        f"{'would delete' if dry_run else 'deleted'} {len(report.deleted)}, skipped {len(report.skipped)}"
-    )
-    return "\n".join(lines)
-
-
-def count(things: Sequence[object], noun: str) -> str:
-    """Return a number with its noun: `1 file`, `2 files`."""
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def format_size(count: float) -> str:

@@ -6,12 +6,11 @@ joins them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
-from .call import describe_dry_run, one_host, run_arguments, start_or_say
+from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say
 from .display import NotebookSink, RemoteResult, show_kept, show_status
 from .errors import UsageError
 from .follow import follow
@@ -52,7 +51,7 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | No
     return sink.result
 
 
-def show_run(shell: InteractiveShell, remote: Remote, start: Callable[[], Run], quiet: bool) -> int:
+def show_run(shell: InteractiveShell, remote: Remote, start: Start, quiet: bool) -> int:
     """Show a program's run in the cell (a `call.Show` once the shell is bound); return 0.
 
     Raises:
@@ -75,20 +74,20 @@ def _what(values: Values, session: str) -> str:
     return "the cell in a new process" if values["fresh"] else f"the cell in session {session}"
 
 
-def _starter(
-    remote: Remote, cell: str, session: str, values: Values, notebook: str | None
-) -> Callable[[], Run]:
+def _starter(remote: Remote, cell: str, session: str, values: Values, notebook: str | None) -> Start:
     arguments: dict[str, Any] = {**run_arguments(values), "notebook": notebook}
     if values["script"]:
         name, *words = values["script"]
-        return lambda: remote.run_script(name, cell, words, **arguments)
+        return lambda told: remote.run_script(name, cell, words, progress=told, **arguments)
     if values["bash"]:
-        return lambda: remote.run_bash(cell, **arguments)
-    return lambda: remote.run_cell(cell, session=session, fresh=values["fresh"], **arguments)
+        return lambda told: remote.run_bash(cell, progress=told, **arguments)
+    return lambda told: remote.run_cell(
+        cell, session=session, fresh=values["fresh"], progress=told, **arguments
+    )
 
 
 def _show(
-    shell: InteractiveShell, remote: Remote, start: Callable[[], Run], session: str, quiet: bool
+    shell: InteractiveShell, remote: Remote, start: Start, session: str, quiet: bool
 ) -> tuple[Run, NotebookSink]:
     host = remote.host.name
     run = start_or_say(start, host)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 import click
 
-from .call import Show, start_or_say
+from .call import Show, Start, start_or_say
 from .commands import HANDLERS
 from .display import TerminalSink, show_kept, show_status
 from .errors import RemoteError, RunError
@@ -23,7 +23,6 @@ from .parsing import build, invoke
 
 if TYPE_CHECKING:
     from .remote import Remote
-    from .run import Run
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -66,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
 
 
-def show_run(remote: Remote, start: Callable[[], Run], quiet: bool) -> int:
+def show_run(remote: Remote, start: Start, quiet: bool) -> int:
     """Show a run in the terminal (a `call.Show`); return its exit code.
 
     Raises:

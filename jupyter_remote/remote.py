@@ -24,6 +24,7 @@ from .transports.prompt import TerminalPrompter
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
+    from .sync.progress import Report
     from .sync.session import SyncReport, WorkspaceSync
     from .transports import Prompter
 
@@ -109,6 +110,7 @@ class Remote:
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
+        progress: Report | None = None,
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
 
@@ -123,6 +125,7 @@ class Remote:
             timeout: seconds after which it is stopped.
             label: a text to know it by.
             notebook: where the cell stands, for the record.
+            progress: told how far the sync has come, at most ten times a second.
 
         Returns:
             The run, started.
@@ -135,7 +138,7 @@ class Remote:
         name = f"run-{run['id']}" if fresh else session
         settings = self._session(name, one_run="cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync)
+        return self._start(run, settings, code, pass_env, sync, progress)
 
     def run_bash(self, code: str, **options: Any) -> Run:
         """Runs a shell script with bash; options as :meth:`run_cell` without session and fresh."""
@@ -169,11 +172,12 @@ class Remote:
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
+        progress: Report | None = None,
     ) -> Run:
         run: dict[str, Any] = {"id": new_run_id(), "kind": "program", "argv": argv, "script": script}
         settings = self._session(f"run-{run['id']}", one_run="program")
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync)
+        return self._start(run, settings, code, pass_env, sync, progress)
 
     def attach(self, run_id: str, from_seq: int = 0) -> Run:
         """The run of that id, with its events after ``from_seq``.
@@ -202,7 +206,13 @@ class Remote:
         }
 
     def _start(
-        self, run: dict[str, Any], session: dict[str, Any], code: str, pass_env: Sequence[str], sync: bool
+        self,
+        run: dict[str, Any],
+        session: dict[str, Any],
+        code: str,
+        pass_env: Sequence[str],
+        sync: bool,
+        progress: Report | None,
     ) -> Run:
         text = code.encode("utf-8")
         if len(text) > MAX_CODE:
@@ -214,7 +224,7 @@ class Remote:
         connection = self._connect(session)
         for _ in range(ATTEMPTS):
             try:
-                pushed = self._sync.push(connection) if sync else None
+                pushed = self._sync.push(connection, progress) if sync else None
                 after = pushed.after if pushed else None
                 generation = self._sync.generation if pushed and after is None else None
                 stream = connection.request(m.Execute(run, session, generation, values, after), text)
@@ -231,8 +241,12 @@ class Remote:
 
     # The workspace.
 
-    def sync(self, dry_run: bool = False) -> SyncReport:
+    def sync(self, dry_run: bool = False, progress: Report | None = None) -> SyncReport:
         """Brings the workspace to the host, or with ``dry_run`` says what that would do.
+
+        Args:
+            dry_run: send nothing.
+            progress: told how far it has come, at most ten times a second.
 
         Raises:
             SyncError, DiskFull, ConnectError: it could not be done.
@@ -243,7 +257,7 @@ class Remote:
             return self._sync.preview(connection)
         for _ in range(ATTEMPTS):
             try:
-                return self._sync.push(connection).finish()
+                return self._sync.push(connection, progress).finish()
             except Stale:
                 self._sync.forget()
         raise SyncError(f"the mirror on {self.host.name} keeps changing", host=self.host.name)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jupyter_remote
 
-from ..call import Show, describe_dry_run, describe_sync, one_host, run_arguments
+from ..call import Show, describe_dry_run, one_host, run_arguments
 from ..errors import UsageError
 from ..parsing import Values
+from ..progress_bar import ProgressBar
+from ..sync_report import describe_sync, sync_document
 from ..tables import print_json
 
 
 def sync(values: Values, show: Show) -> None:
     """`sync HOST [--dry-run]`."""
     host = one_host(values["host"])
-    report = jupyter_remote.connect(host).sync(dry_run=values["dry_run"])
+    with ProgressBar(host) as progress:
+        report = jupyter_remote.connect(host).sync(dry_run=values["dry_run"], progress=progress)
     if values["json"]:
-        print_json({"host": host, "dry_run": values["dry_run"], **asdict(report)})
+        print_json(sync_document(report, host, dry_run=values["dry_run"]))
     else:
         print(describe_sync(report, host, dry_run=values["dry_run"]))
 
@@ -45,8 +47,12 @@ def run(values: Values, show: Show) -> int:
     if values["script"]:
         # The folders of a path here mean nothing there.
         file = Path(name).name
-        return show(remote, lambda: remote.run_script(file, text, words, **arguments), values["quiet"])
-    return show(remote, lambda: remote.run_program(argv, **arguments), values["quiet"])
+        return show(
+            remote,
+            lambda told: remote.run_script(file, text, words, progress=told, **arguments),
+            values["quiet"],
+        )
+    return show(remote, lambda told: remote.run_program(argv, progress=told, **arguments), values["quiet"])
 
 
 def _read_script(name: str) -> str:

@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..agent.entry import DIR, FILE, LINK, Entry, new_digest
 from .folder import Mark, is_fresh
@@ -36,8 +36,7 @@ class Unsendable(Exception):
     """It belongs to the workspace and can't be sent; the text says which and why."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What a path holds.
 
     Args:
@@ -52,6 +51,17 @@ class Found:
 def file_mark(status: os.stat_result) -> Mark:
     """What tells one state of a file from another."""
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
+
+
+def file_entry(st_mode: int, size: int, digest: str) -> Entry:
+    """The entry of a file.
+
+    Args:
+        st_mode: of its stat.
+        size: bytes of its content.
+        digest: of its content.
+    """
+    return Entry(FILE, 0o644 if sys.platform == "win32" else st_mode & 0o777, size, digest)
 
 
 def folder_entry(mode: int) -> Entry:
@@ -108,10 +118,7 @@ def _read_file(full: str, status: os.stat_result) -> tuple[Entry, os.stat_result
         after = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    mode = stat.S_IMODE(status.st_mode) & 0o777
-    if sys.platform == "win32":
-        mode = 0o644
-    return Entry(FILE, mode, size, digest.hexdigest()), after
+    return file_entry(status.st_mode, size, digest.hexdigest()), after
 
 
 def check_link(root: str, path: str, target: str) -> Entry:

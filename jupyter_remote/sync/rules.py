@@ -97,6 +97,7 @@ class _Walk:
     def __init__(self, root: str, include: Sequence[str], exclude: Sequence[str]) -> None:
         self._root = root
         self._built_in = parse_patterns(BUILT_IN, "built-in")
+        self._built_in_files = [rule for rule in self._built_in if not rule.folders_only]
         self._include = parse_patterns(include, "include")
         self._exclude = parse_patterns(exclude, "exclude")
         self._listing = Listing()
@@ -158,7 +159,7 @@ class _Walk:
 
     def _decide_file(self, path: str, task: _Task, context: Context) -> None:
         raw = os.fsencode(path)
-        reason = deciding(self._built_in, raw, False)
+        reason = deciding(self._built_in_files, raw, False)
         if reason is None:
             if task.included or _chosen(self._include, raw, False) is not None:
                 self._listing.files.append(path)
@@ -244,7 +245,7 @@ class _Walk:
 
 
 def _chosen(rules: list[Rule], path: bytes, is_folder: bool) -> Rule | None:
-    rule = deciding(rules, path, is_folder)
+    rule = deciding(rules, path, is_folder) if rules else None
     return None if rule is None or rule.negated else rule
 
 

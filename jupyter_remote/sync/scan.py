@@ -18,16 +18,20 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from ..agent.entry import LINK, Entry, Manifest
+from ..agent.entry import FILE, LINK, Entry, Manifest
 from ..errors import SyncError
-from . import worktree
-from .content import Found, Unsendable, Vanished, check_link, folder_entry, read
+from . import remembered, worktree
+from .content import Found, Unsendable, Vanished, check_link, file_entry, folder_entry, read
 from .folder import Mark, folder_mark, list_folder, source_mark
 from .rules import Listing, Skipped, list_files
 
 MAX_FILE_SIZE = 200_000_000
 _NAMED_PROBLEMS = 10
 _WORTH_A_THREAD = 1 << 20
+# What opening a file, and a row of the index on disk, cost: in bytes that could be read in that time.
+_FILE_COST = 16 << 10
+_ROW_COST = 1 << 10
+_READ_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Scanner:
         root: the workspace.
         include, exclude: patterns of the configuration, in the language of gitignore.
         max_file_size: bytes; larger files are left out and named.
+        index: the file that keeps the digests for the next process; None for no such file.
     """
 
     def __init__(
@@ -62,11 +67,15 @@ class Scanner:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         max_file_size: int = MAX_FILE_SIZE,
+        index: Path | None = None,
     ) -> None:
         self._root = str(Path(root).resolve())
         self._include = tuple(include)
         self._exclude = tuple(exclude)
         self._max_file_size = max_file_size
+        self._index = index
+        # What was read and is in no index yet, in bytes.
+        self._unsaved = 0
         self._lock = Lock()
         self._listing: Listing | None = None
         # By absolute path, because that is what the hot loop needs. None: to be read in any case.
@@ -105,6 +114,8 @@ class Scanner:
         if listing is None or not self._still_right(listing):
             self._listing, self._outdated = None, True
             listing = list_files(self._root, self._include, self._exclude)
+            if self._last is None and self._index is not None:
+                self._recall(self._index)
             self._marks = {self._full(path): None for path in listing.files}
             self._found = {path: self._found[path] for path in listing.files if path in self._found}
             self._marks.update((self._full(path), found.mark) for path, found in self._found.items())
@@ -116,7 +127,29 @@ class Scanner:
             # What was looked at only because it was too fresh may well be the same.
             self._last = self._last if scan == self._last else scan
             self._outdated = False
+            # Written when reading it all again would take longer than writing, so that a small edit in a
+            # large workspace doesn't cost a large file.
+            self._unsaved += sum(_FILE_COST + size for size in stale.values() if size <= self._max_file_size)
+            if self._index is not None and self._unsaved > max(_READ_AT_ONCE, _ROW_COST * len(self._found)):
+                self._keep(self._index)
         return self._last
+
+    def _recall(self, index: Path) -> None:
+        """What a process before this one has read; each file is compared with its mark, as ever."""
+        self._found = {
+            path: Found(mark, file_entry(mark[4], mark[2], digest))
+            for path, mark, digest in remembered.load(index, self._root)
+            if mark[2] <= self._max_file_size
+        }
+
+    def _keep(self, index: Path) -> None:
+        rows = [
+            (path, mark, what.digest)
+            for path, (mark, what) in self._found.items()
+            if mark and isinstance(what, Entry) and what.kind == FILE
+        ]
+        remembered.save(index, self._root, rows)
+        self._unsaved = 0
 
     def _stale(self) -> dict[str, int]:
         """The files that are not as they were, with their sizes; the loop that every cell pays for."""

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..agent import messages as m
-from ..agent.entry import Entry, Manifest
+from ..agent.entry import FILE, Entry, Manifest
 from ..agent.mirror_index import SAME
-from ..agent.pack import DELETE, ChangedWhileReading, pack
+from ..agent.pack import DELETE, PUT, ChangedWhileReading, pack
 from ..config_models import SyncOptions
 from ..connection import Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
 from .plan import Plan, plan
+from .progress import Meter, Report
+from .remembered import index_file
 from .rules import Skipped
 from .scan import Scan, Scanner
 from .transfer import decide, recipes
@@ -133,8 +135,11 @@ class WorkspaceSync:
         self.mirror = mirror
         self.generation = -1
         self._owner = owner
-        sizes = {} if options.max_file_size is None else {"max_file_size": options.max_file_size}
-        self._scanner = Scanner(root, include=options.include, exclude=options.exclude, **sizes)
+        sizes: dict[str, int] = (
+            {} if options.max_file_size is None else {"max_file_size": options.max_file_size}
+        )
+        index = index_file(str(root), options.include, options.exclude)
+        self._scanner = Scanner(root, include=options.include, exclude=options.exclude, index=index, **sizes)
         self._remote: dict[str, tuple[Entry, str, str]] | None = None
         self._synced: Manifest | None = None
         self._received: dict[str, int] = {}
@@ -161,8 +166,12 @@ class WorkspaceSync:
             else:
                 self._remote[change.path] = (change.entry, self._owner, SAME)
 
-    def push(self, connection: Connection) -> Pushed:
+    def push(self, connection: Connection, progress: Report | None = None) -> Pushed:
         """Scans, and sends what is missing; the answer is waited for in :meth:`Pushed.finish`.
+
+        Args:
+            connection: to the host.
+            progress: told how far the sending has come, at most ten times a second.
 
         Raises:
             SyncError: a file can't be read or can't be sent.
@@ -178,7 +187,7 @@ class WorkspaceSync:
                 self._synced = scan.manifest
                 return Pushed(self, scan, planned, None)
             try:
-                return Pushed(self, scan, planned, *self._send(connection, planned))
+                return Pushed(self, scan, planned, *self._send(connection, planned, progress))
             except ChangedWhileReading as changed:
                 last = changed
         raise SyncError(
@@ -220,23 +229,34 @@ class WorkspaceSync:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
-    def _send(self, connection: Connection, planned: Plan) -> tuple[Stream, int]:
+    def _send(self, connection: Connection, planned: Plan, progress: Report | None) -> tuple[Stream, int]:
         assert self._remote is not None
         transfer = decide(planned.changes, self._remote, self._received, self._refused)
         shorter = recipes(transfer, connection, self.mirror)
+        meter = _meter(planned, progress)
+        opened = meter.opening(self._scanner.open) if meter else self._scanner.open
         stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
         size = 0
         try:
-            for piece in pack(planned.changes, self._scanner.open, shorter):
+            for piece in pack(planned.changes, opened, shorter):
                 stream.send(m.Data(), piece)
                 size += len(piece)
             stream.send(m.End())
+            if meter:
+                meter.finished()
         except BaseException:
             stream.close()
             # What the host got so far it keeps; the next try asks for how much that is.
             self.forget()
             raise
         return stream, size
+
+
+def _meter(planned: Plan, progress: Report | None) -> Meter | None:
+    if progress is None:
+        return None
+    files = sum(1 for c in planned.changes if c.op == PUT and c.entry is not None and c.entry.kind == FILE)
+    return Meter(progress, planned.bytes, files)
 
 
 def _report(planned: Plan | None, scan: Scan) -> SyncReport:

@@ -16,6 +16,7 @@ from jupyter_remote.config import Config
 from jupyter_remote.errors import RunError
 from jupyter_remote.remote import Remote, connect
 from jupyter_remote.run import Event
+from jupyter_remote.sync.progress import Progress
 
 
 @pytest.mark.parametrize("transport", ["paramiko", "openssh"])
@@ -40,6 +41,21 @@ def test_a_module_of_the_workspace_is_brought_and_a_fresh_run_sees_its_edit(plac
     assert place.printed("import model; print(model.SIZE)", fresh=True) == "22\n"
     (place.workspace / "model.py").unlink()
     assert place.run("import model", fresh=True).error["ename"] == "ModuleNotFoundError"  # type: ignore[index]
+
+
+def test_a_sync_tells_how_far_it_has_come(local: Place) -> None:
+    for number in range(5):
+        (local.workspace / f"{number}.bin").write_bytes(b"x" * 100_000)
+    told: list[Progress] = []
+    local.remote.sync(progress=told.append)
+    assert told[0] == Progress(0, 500_000, 0, 5)
+    assert told[-1] == Progress(500_000, 500_000, 5, 5)
+    told.clear()
+    local.run("pass", progress=told.append)
+    assert told == [], "there was nothing to send"
+    (local.workspace / "new").write_bytes(b"1234")
+    local.run("pass", progress=told.append)
+    assert told[-1] == Progress(4, 4, 1, 1)
 
 
 def test_a_line_arrives_while_the_cell_still_runs(place: Place) -> None:
