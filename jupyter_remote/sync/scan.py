@@ -11,9 +11,9 @@ long as these have not changed, a file costs one `lstat`. Which files belong to 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -122,8 +122,9 @@ class Scanner:
             self._listing = listing
         stale = self._stale()
         if stale or self._outdated or self._last is None:
+            base = None if self._outdated else self._last
             self._outdated = True
-            scan = self._read(listing, stale)
+            scan = self._read(listing, stale, base)
             # What was looked at only because it was too fresh may well be the same.
             self._last = self._last if scan == self._last else scan
             self._outdated = False
@@ -191,7 +192,7 @@ class Scanner:
             listing.watched[path] = now
         return True
 
-    def _read(self, listing: Listing, stale: dict[str, int]) -> Scan:
+    def _read(self, listing: Listing, stale: dict[str, int], base: Scan | None) -> Scan:
         problems: list[str] = []
         for path, outcome in self._read_all(stale):
             self._found.pop(path, None)
@@ -203,6 +204,10 @@ class Scanner:
                 self._marks[self._full(path)] = ()
             else:
                 problems.append(str(outcome))
+        if base is not None and not (problems or base.problems):
+            changed = self._only_files(base.manifest, stale)
+            if changed is not None:
+                return replace(base, manifest={**base.manifest, **changed})
         entries: dict[str, Entry] = {}
         skipped = list(listing.skipped)
         for folder in listing.folders & listing.watched.keys():
@@ -218,6 +223,18 @@ class Scanner:
                 skipped.append(what)
         manifest = {path: entries[path] for path in sorted(entries)}
         return Scan(manifest, tuple(skipped), tuple(problems), tuple(listing.notes))
+
+    def _only_files(self, before: Manifest, stale: Iterable[str]) -> Manifest | None:
+        """The new entries when files that are still files are all that changed, which no other path feels."""
+        changed: Manifest = {}
+        for path in stale:
+            was, found = before.get(path), self._found.get(path)
+            if was is None or was.kind != FILE or found is None:
+                return None
+            if not isinstance(found.what, Entry) or found.what.kind != FILE:
+                return None
+            changed[path] = found.what
+        return changed
 
     def _read_all(self, sizes: dict[str, int]) -> Iterator[tuple[str, Found | Vanished | Unsendable]]:
         large = [path for path, size in sizes.items() if size >= _WORTH_A_THREAD]
