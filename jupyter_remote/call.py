@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .run import Run
 
 # Starts a run, shows it to its end, and returns its exit code or raises what it failed with, as the front
-# likes. The last argument leaves out the status line.
-Show = Callable[["Remote", Callable[[], "Run"], bool], int]
+# likes. Of the last argument, the options' values, `quiet` and `pull` matter.
+Show = Callable[["Remote", Callable[[], "Run"], Values], int]
 
 
 def configuration() -> Config:

@@ -24,6 +24,7 @@ from .transports.prompt import TerminalPrompter
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
+    from .sync.pull import PullReport
     from .sync.session import SyncReport, WorkspaceSync
     from .transports import Prompter
 
@@ -247,6 +248,46 @@ class Remote:
             except Stale:
                 self._sync.forget()
         raise SyncError(f"the mirror on {self.host.name} keeps changing", host=self.host.name)
+
+    def pull(
+        self, patterns: Sequence[str], *, output: Path | None = None, dry_run: bool = False
+    ) -> PullReport:
+        """Brings files of the mirror here: those that match, and are not here already.
+
+        Args:
+            patterns: as in a .gitignore, e.g. ``results/**`` or ``*.png``; see `agent/patterns.py`.
+            output: the folder they go to; the workspace when None.
+            dry_run: only say what would come.
+
+        Returns:
+            What came. A file that was changed here too is kept aside, see ``kept``.
+
+        Raises:
+            UsageError: a pattern can't be used.
+            SyncError, DiskFull: files can't be written here; they are named, all others came.
+            ProtocolError: what the host says can't be true.
+            ConnectError: the link failed; the next pull goes on where it was cut.
+        """
+        from .sync.pull import parse_patterns, pull
+        from .sync.target import Target
+
+        parse_patterns(patterns)  # before a host is asked
+        target = Target(output or self.workspace, f"{self.host.name}:{self.mirror}", self._sync.synced)
+        return pull(self.connection(), self.mirror, patterns, target, dry_run=dry_run)
+
+    def push(self, paths: Sequence[str | os.PathLike[str]]) -> SyncReport:
+        """Brings files and folders of the workspace to its mirror, also those that the sync leaves out.
+
+        Args:
+            paths: in the workspace, relative to it or absolute. No later sync deletes them there.
+
+        Raises:
+            UsageError: a path is not there, or not in the workspace.
+            SyncError, DiskFull, ConnectError: it failed; the next push goes on where it was cut.
+        """
+        from .sync.push import push_paths
+
+        return push_paths(self._sync, self.connection(), paths)
 
     # The host.
 

@@ -45,8 +45,8 @@ def run(values: Values, show: Show) -> int:
     if values["script"]:
         # The folders of a path here mean nothing there.
         file = Path(name).name
-        return show(remote, lambda: remote.run_script(file, text, words, **arguments), values["quiet"])
-    return show(remote, lambda: remote.run_program(argv, **arguments), values["quiet"])
+        return show(remote, lambda: remote.run_script(file, text, words, **arguments), values)
+    return show(remote, lambda: remote.run_program(argv, **arguments), values)
 
 
 def _read_script(name: str) -> str:
