@@ -31,7 +31,7 @@ PROBLEM = "problem"
 LENGTH = struct.Struct(">I")
 # What a name must not be, however it is written: it would be code, or the rules that code is run by.
 _PRIVATE = frozenset((".git", "git~1", STATE_FOLDER, STATE_FOLDER + ".yaml"))
-_MAX_NAME, _MAX_PATH, _MAX_TEXT = 255, 4096, 4096
+_MAX_NAME, _MAX_PATH, _MAX_DEPTH, _MAX_TEXT = 255, 4096, 256, 4096
 _BLOCK = 1 << 18
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -76,7 +76,9 @@ def parse_found(values: Any) -> Found:
     if type(mtime_ns) is not int or not -(2**63) <= mtime_ns < 2**63:
         raise ValueError(f"the time of {path[:200]!r} is none")
     raw = encode_path(check_path(path))
-    if is_private(path) or len(raw) > _MAX_PATH or max(map(len, raw.split(b"/"))) > _MAX_NAME:
+    names = raw.split(b"/")
+    too_long = len(raw) > _MAX_PATH or len(names) > _MAX_DEPTH or max(map(len, names)) > _MAX_NAME
+    if too_long or is_private(path):
         raise ValueError(f"{path[:200]!r} is not a path that may be pulled")
     if kind == LINK and (not text or "\0" in text or len(encode_path(text)) > _MAX_TEXT):
         raise ValueError(f"the target of {path[:200]!r} is none")
@@ -116,6 +118,9 @@ def find(root: str, patterns: Patterns) -> Iterator[Found]:
         taken = patterns.takes(decided)
         if stat.S_ISDIR(status.st_mode):
             if not taken and not patterns.may_match_below(parts):
+                continue
+            if len(parts) >= _MAX_DEPTH:
+                yield Found(path, PROBLEM, text="the folders are nested too deep")
                 continue
             try:
                 names = sorted(os.listdir(place))

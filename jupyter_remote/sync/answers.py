@@ -56,7 +56,7 @@ class Answer:
     def _read(self, size: int) -> bytes:
         while not self._rest:
             frame = self._stream.receive()
-            if not isinstance(frame.message, m.Data):
+            if not isinstance(frame.message, m.Data) or not frame.payload:
                 raise ProtocolError("the answer to a pull is cut short")
             self._rest = frame.payload
         piece, self._rest = self._rest[:size], self._rest[size:]
@@ -73,7 +73,7 @@ def rows(stream: Stream) -> Iterator[bytes]:
     line, total = b"", 0
     try:
         while not isinstance((frame := stream.receive()).message, m.End):
-            if not isinstance(frame.message, m.Data):
+            if not isinstance(frame.message, m.Data) or not frame.payload:
                 raise ProtocolError(f"a {type(frame.message).__name__} came instead of a list")
             data = frame.payload
             while data:

@@ -32,7 +32,8 @@ def read_inventory(stream: Stream) -> bytes:
     unpacker = zlib.decompressobj()
     try:
         while not isinstance((frame := stream.receive()).message, m.End):
-            if not isinstance(frame.message, m.Data):
+            # Without a payload it would count for nothing, and could come for ever.
+            if not isinstance(frame.message, m.Data) or not frame.payload:
                 raise ProtocolError(f"a {type(frame.message).__name__} came instead of the list of files")
             received.append(frame.payload)
             size += len(frame.payload)

@@ -48,7 +48,7 @@ def rows(lie: str) -> Iterator[bytes]:
         yield b"[" * 50_000
     elif lie == "endless-list":
         for n in itertools.count():
-            yield json.dumps([f"r/{n:012}/{'x/' * 2000}y", "file", 0, 1, 1, ""]).encode()
+            yield json.dumps([f"r/{n:012}/{('x' * 249 + '/') * 15}y", "file", 0, 1, 1, ""]).encode()
     elif lie == "endless-problems":
         for n in itertools.count():
             yield json.dumps([f"r/{n:012}", "problem", 0, 0, 0, "p" * 4000]).encode()

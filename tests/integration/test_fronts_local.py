@@ -357,17 +357,22 @@ def test_artifacts_come_when_the_run_ends_also_when_it_failed(workspace: Path) -
     )
 
 
-def test_a_cell_pulls_what_the_host_is_set_to(
-    workspace: Path, shell: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (workspace / ".jupyter-remote.yaml").write_text("hosts: {local: {sync: {pull: ['*.csv']}}}")
-    from jupyter_remote.magics import RemoteMagics
+def test_a_cell_pulls_what_the_host_is_set_to(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
-    shell.register_magics(RemoteMagics)
-    shell.run_cell_magic("remote", "local --quiet --pull x", "open('t.csv', 'w').write('1'); open('x', 'w')")
+    (workspace / ".jupyter-remote.yaml").write_text("hosts: {local: {sync: {pull: ['*.csv']}}}")
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    try:
+        shell.run_line_magic("load_ext", "jupyter_remote")
+        code = "open('t.csv', 'w').write('1'); open('x', 'w').close()"
+        shell.run_cell_magic("remote", "local --quiet --pull x", code)
+        shell.run_cell_magic("remote", "local --bash --pull x", "echo more >> x")
+    finally:
+        InteractiveShell.clear_instance()
     assert (workspace / "t.csv").read_text() == "1"
-    assert (workspace / "x").exists()
-    assert capsys.readouterr().err == ""
+    assert (workspace / "x").read_text() == "more\n"
+    assert "local: pulled 1 file (5 B): x" in capsys.readouterr().err
     jupyter_remote.connect("local").close()
 
 
@@ -384,7 +389,7 @@ def test_push_and_pull_as_commands(workspace: Path, tmp_path: Path) -> None:
     done = remote(*words)
     assert done.stdout.decode() == "+ 'data/new\\nline'\nlocal: pulled 1 file (1 B), 0 unchanged\n"
     assert (into / "data" / "new\nline").read_text() == "x"
-    os.symlink("/etc", tmp_path / "mirror" / "data" / "out")
+    (tmp_path / "mirror" / "data" / "out").symlink_to("/etc")
     done = remote(*words)
     assert done.returncode == 6
     assert "data/out" in done.stdout.decode()
