@@ -5,7 +5,7 @@ What the cell magic and the commands share, and nothing that only one of them do
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .sync.progress import Report
 
 # Starts a run, shows it to its end, and returns its exit code or raises what it failed with, as the front
-# likes. The last argument leaves out the status line.
-Show = Callable[["Remote", "Start", bool], int]
+# likes. Of the last argument, the options' values, `quiet` and `pull` matter.
+Show = Callable[["Remote", "Start", Values], int]
 
 # Starts a run; what it is given is told how far the sync before it has come.
 Start = Callable[["Report"], "Run"]
@@ -99,12 +99,17 @@ def describe_dry_run(remote: Remote, what: str, values: Values) -> str:
     return "\n".join(lines)
 
 
-def format_size(count: float) -> str:
+def count(things: Sequence[object], noun: str) -> str:
+    """Return a number with its noun: `1 file`, `2 files`."""
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def format_size(size: float) -> str:
     """Return a number of bytes for a reader: `512 B`, `1.5 MiB`."""
-    if count < 1024:
-        return f"{count:.0f} B"
+    if size < 1024:
+        return f"{size:.0f} B"
     for unit in ("KiB", "MiB", "GiB"):
-        count /= 1024
-        if count < 1024:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1024:.1f} TiB"
+        size /= 1024
+        if size < 1024:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1024:.1f} TiB"

@@ -17,6 +17,7 @@ from .follow import follow
 from .notebook import notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
+from .pulling import bring_artifacts
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -44,20 +45,20 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | No
         return None
     start = _starter(remote, cell, session, values, notebook_path(shell.user_ns))
     lasting = not (values["fresh"] or values["bash"] or values["script"])
-    run, sink = _show(shell, remote, start, session if lasting else "", values["quiet"])
+    run, sink = _show(shell, remote, start, session if lasting else "", values)
     run.check()
     if sink.result is None or _silenced(cell):
         return None
     return sink.result
 
 
-def show_run(shell: InteractiveShell, remote: Remote, start: Start, quiet: bool) -> int:
+def show_run(shell: InteractiveShell, remote: Remote, start: Start, values: Values) -> int:
     """Show a program's run in the cell (a `call.Show` once the shell is bound); return 0.
 
     Raises:
         RunError: the program failed.
     """
-    run, _ = _show(shell, remote, start, "", quiet)
+    run, _ = _show(shell, remote, start, "", values)
     run.check()
     return 0
 
@@ -87,7 +88,7 @@ def _starter(remote: Remote, cell: str, session: str, values: Values, notebook: 
 
 
 def _show(
-    shell: InteractiveShell, remote: Remote, start: Start, session: str, quiet: bool
+    shell: InteractiveShell, remote: Remote, start: Start, session: str, values: Values
 ) -> tuple[Run, NotebookSink]:
     host = remote.host.name
     run = start_or_say(start, host)
@@ -95,8 +96,9 @@ def _show(
     shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
     sink = NotebookSink(f"{host}/{session or run.id}")
     follow(run, sink)
-    if not quiet:
+    if not values["quiet"]:
         show_status(run, kernel=getattr(shell, "kernel", None) is not None)
+    bring_artifacts(remote, run, values["pull"], quiet=values["quiet"])
     return run, sink
 
 

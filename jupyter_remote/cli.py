@@ -19,7 +19,8 @@ from .display import TerminalSink, show_kept, show_status
 from .errors import RemoteError, RunError
 from .follow import follow
 from .options import LINE
-from .parsing import build, invoke
+from .parsing import Values, build, invoke
+from .pulling import bring_artifacts
 
 if TYPE_CHECKING:
     from .remote import Remote
@@ -65,7 +66,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
 
 
-def show_run(remote: Remote, start: Start, quiet: bool) -> int:
+def show_run(remote: Remote, start: Start, values: Values) -> int:
     """Show a run in the terminal (a `call.Show`); return its exit code.
 
     Raises:
@@ -78,8 +79,9 @@ def show_run(remote: Remote, start: Start, quiet: bool) -> int:
     except BrokenPipeError:
         run.interrupt()
         raise
-    if not quiet:
+    if not values["quiet"]:
         show_status(run, kernel=False)
+    bring_artifacts(remote, run, values["pull"], quiet=values["quiet"])
     try:
         run.check()
     except RunError as error:

@@ -15,7 +15,7 @@ from . import boot
 from .agent import messages as m
 from .agent.streams import COUNTED, WINDOW
 from .agent.version import PROTOCOL, VERSION
-from .agent.wire import Decoder, Frame, WireError, encode
+from .agent.wire import MAX_PAYLOAD, Decoder, Frame, WireError, encode
 from .config_models import HostConfig
 from .errors import ConnectionLost, DiskFull, LaunchError, ProtocolError, RemoteError, SyncError, UsageError
 from .transports import Channel, Prompter, Transport, make_transport
@@ -30,6 +30,9 @@ FAILURES: dict[str, type[RemoteError]] = {
 }
 # A lock that is waited for without a time-out can't be interrupted on Windows.
 _TICK = 0.5
+# An agent sends as long as it has any credit, so the last frame may go beyond the window.
+_FRAME = 256
+_ROOM = WINDOW + MAX_PAYLOAD + (1 << 20)
 
 
 class Stale(Exception):
@@ -47,14 +50,16 @@ class Missing(Stale):
 class Stream:
     """One request and its answers."""
 
-    def __init__(self, connection: Connection, number: int) -> None:
+    def __init__(self, connection: Connection, number: int, *, shows_run: bool = False) -> None:
         self.number = number
+        self._shows_run = shows_run
         self._connection = connection
         self._inbox: SimpleQueue[Frame | None] = SimpleQueue()
         self._room = WINDOW
         self._changed = threading.Condition()
         self._taken = 0
         self._failed: m.Failure | None = None
+        self._waiting = 0
 
     def send(self, message: m.Message, payload: bytes = b"") -> None:
         """Sends a frame; Data waits for the agent's credit.
@@ -91,6 +96,8 @@ class Stream:
             self._inbox.put(None)
             self._connection.check()
             raise ConnectionLost(self._connection.lost_text(), host=self._connection.host.name)
+        with self._changed:
+            self._waiting -= self._weight(frame)
         if isinstance(frame.message, m.Failure):
             raise self._connection.failure(frame.message)
         if isinstance(frame.message, COUNTED):
@@ -101,7 +108,11 @@ class Stream:
         return frame
 
     def deliver(self, frame: Frame | None) -> None:
-        """Called by the reader thread; None means the end of the connection."""
+        """Called by the reader thread; None means the end of the connection.
+
+        Raises:
+            WireError: the agent sends more than it was given room for.
+        """
         if frame is not None and isinstance(frame.message, m.Credit):
             with self._changed:
                 self._room += frame.message.amount
@@ -111,7 +122,19 @@ class Stream:
             with self._changed:
                 self._failed = frame.message
                 self._changed.notify_all()
+        if frame is not None:
+            with self._changed:
+                self._waiting += self._weight(frame)
+                if self._waiting > _ROOM:
+                    raise WireError("the agent sends more than it was given room for")
         self._inbox.put(frame)
+
+    def _weight(self, frame: Frame) -> int:
+        """What a frame that nobody has taken yet counts for."""
+        if self._shows_run:
+            return len(frame.payload) if isinstance(frame.message, COUNTED) else 0
+        # Objects made of JSON take some twenty times the room of their text.
+        return frame.size + _FRAME
 
     def close(self) -> None:
         """No more interest in answers."""
@@ -217,7 +240,7 @@ class Connection:
             ConnectionLost: the link is gone.
         """
         with self._lock:
-            stream = Stream(self, self._next)
+            stream = Stream(self, self._next, shows_run=isinstance(message, (m.Execute, m.Attach)))
             self._next += 1
             self._streams[stream.number] = stream
         self.check()

@@ -114,6 +114,13 @@ PROGRAM = Argument(
 )
 NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True)
 
+PULL = Option(
+    "pull",
+    "bring files that match here when the run ends, also when it failed (`sync.pull` of the host too)",
+    "text",
+    "GLOB",
+    repeatable=True,
+)
 NO_SYNC = Option("no-sync", "run on the workspace as it is on the host")
 SESSION = Option("session", "which session (default: one per host and notebook)", "session", "NAME")
 FRESH = Option("fresh", "a new process for this run only")
@@ -146,12 +153,13 @@ CELL = Command(
     "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
     arguments=(HOSTS,),
     options=(
-        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+        PULL, NO_SYNC, SESSION, FRESH, BASH, SCRIPT, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
         "%%remote dgx01",
         "%%remote dgx01 --session training --timeout 2h",
+        "%%remote dgx01 --pull 'results/**' --pull '*.png'",
         "%%remote local --bash",
         "%%remote dgx01 --script train.py --epochs 3",
     ),
@@ -207,6 +215,35 @@ LINE = Command(
             examples=("%remote sync dgx01 --dry-run",),
         ),
         Command(
+            "push",
+            "Bring single files or folders of the workspace to the host, ignored ones too.",
+            arguments=(HOST, Argument("paths", "PATH", "files or folders; no sync deletes them", many=True)),
+            options=(JSON,),
+            examples=("%remote push dgx01 data/train",),
+        ),
+        Command(
+            "pull",
+            "Bring files of the workspace's mirror on the host here.",
+            arguments=(
+                HOST,
+                Argument(
+                    "patterns",
+                    "PATTERN",
+                    "as in .gitignore: `*.png` at any depth, `results/*.csv`, `results/**`, `!` leaves out",
+                    many=True,
+                ),
+            ),
+            options=(
+                Option("output", "the folder they go to (default: the workspace)", "path", "DIR"),
+                Option("dry-run", "list what would come"),
+                JSON,
+            ),
+            examples=(
+                "%remote pull dgx01 'results/**' '*.png'",
+                "%remote pull dgx01 out/ --output ~/from-dgx01",
+            ),
+        ),
+        Command(
             "run",
             "Run a program (or with --script a local script) on a host; exits with its exit code.",
             arguments=(
@@ -214,6 +251,7 @@ LINE = Command(
                 PROGRAM,
             ),
             options=(
+                PULL,
                 NO_SYNC,
                 Option(
                     "script",

@@ -11,7 +11,6 @@ import secrets as random_source
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from .transports.prompt import TerminalPrompter
 if TYPE_CHECKING:
     from .config_models import HostConfig
     from .sync.progress import Report
+    from .sync.pull import PullReport
     from .sync.session import SyncReport, WorkspaceSync
     from .transports import Prompter
 
@@ -262,6 +262,46 @@ class Remote:
                 self._sync.forget()
         raise SyncError(f"the mirror on {self.host.name} keeps changing", host=self.host.name)
 
+    def pull(
+        self, patterns: Sequence[str], *, output: Path | None = None, dry_run: bool = False
+    ) -> PullReport:
+        """Brings files of the mirror here: those that match, and are not here already.
+
+        Args:
+            patterns: as in a .gitignore, e.g. ``results/**`` or ``*.png``; see `agent/patterns.py`.
+            output: the folder they go to; the workspace when None.
+            dry_run: only say what would come.
+
+        Returns:
+            What came. A file that was changed here too is kept aside, see ``kept``.
+
+        Raises:
+            UsageError: a pattern can't be used.
+            SyncError, DiskFull: files can't be written here; they are named, all others came.
+            ProtocolError: what the host says can't be true.
+            ConnectError: the link failed; the next pull goes on where it was cut.
+        """
+        from .sync.pull import parse_patterns, pull
+        from .sync.target import Target
+
+        parse_patterns(patterns)  # before a host is asked
+        target = Target(output or self.workspace, f"{self.host.name}:{self.mirror}", self._sync.synced)
+        return pull(self.connection(), self.mirror, patterns, target, dry_run=dry_run)
+
+    def push(self, paths: Sequence[str | os.PathLike[str]]) -> SyncReport:
+        """Brings files and folders of the workspace to its mirror, also those that the sync leaves out.
+
+        Args:
+            paths: in the workspace, relative to it or absolute. No later sync deletes them there.
+
+        Raises:
+            UsageError: a path is not there, or not in the workspace.
+            SyncError, DiskFull, ConnectError: it failed; the next push goes on where it was cut.
+        """
+        from .sync.push import push_paths
+
+        return push_paths(self._sync, self.connection(), paths)
+
     # The host.
 
     @property
@@ -297,9 +337,10 @@ class Remote:
     @property
     def _sync(self) -> WorkspaceSync:
         if self._kept_sync is None:
+            from .sync.owner import workspace_owner
             from .sync.session import WorkspaceSync  # while the host starts, see Connection.open
 
-            owner = _owner(self.workspace)
+            owner = workspace_owner(self.workspace)
             self._kept_sync = WorkspaceSync(self.workspace, self.mirror, owner, self.host.sync)
         return self._kept_sync
 
@@ -347,23 +388,3 @@ def _values(names: Sequence[str]) -> dict[str, str]:
     if missing:
         raise UsageError(f"--pass-env: {', '.join(missing)} is not set here")
     return {name: os.environ[name] for name in names}
-
-
-def _owner(workspace: Path) -> str:
-    """An id of this folder on this machine: what it put on a mirror is told from what others put there."""
-    from jupyter_core.paths import jupyter_data_dir
-
-    path = Path(jupyter_data_dir()) / "remote" / "machine-id"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x", encoding="ascii") as file:
-                file.write(random_source.token_hex(16))
-        except FileExistsError:
-            pass
-        machine = path.read_text("ascii")
-    except OSError:
-        import platform
-
-        machine = f"{platform.node()}:{Path.home()}"
-    return blake2b(f"{machine}:{workspace}".encode(), digest_size=8).hexdigest()

@@ -42,6 +42,8 @@ class Handlers:
             m.Inventory: self.inventory,
             m.Sync: self.sync,
             m.Blocks: self.blocks,
+            m.Find: self.find,
+            m.Fetch: self.fetch,
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
@@ -140,6 +142,30 @@ class Handlers:
                 self._sync_done.notify_all()
         facts = {"generation": applied.generation, "kept": [list(pair) for pair in applied.kept]}
         stream.send(m.Facts(facts))
+
+    def find(self, stream: Stream, message: m.Find, _payload: bytes) -> None:
+        """Tells what of the mirror matches."""
+        import zlib
+
+        from .artifacts import find
+        from .patterns import Patterns
+
+        packer, pending = zlib.compressobj(1), b""
+        for found in find(expand(message.workspace), Patterns(message.patterns)):
+            pending += packer.compress(json.dumps(found, separators=(",", ":")).encode("ascii") + b"\n")
+            if len(pending) >= PIECE:
+                stream.send(m.Data(), pending)
+                pending = b""
+        stream.send(m.Data(), pending + packer.flush())
+        stream.send(m.End())
+
+    def fetch(self, stream: Stream, message: m.Fetch, payload: bytes) -> None:
+        """Sends files of the mirror."""
+        from .artifacts import send
+
+        for piece in send(expand(message.workspace), json.loads(payload), bool(message.content)):
+            stream.send(m.Data(), piece)
+        stream.send(m.End())
 
     # Runs.
 

@@ -247,6 +247,29 @@ class Blocks(Message):
     kind: ClassVar[int] = 38
 
 
+class Find(Message):
+    """What of a mirror matches patterns (``patterns.py``), answered by Data frames and End.
+
+    The content is zlib of JSON lines, one row (``artifacts.Found``) each.
+    """
+
+    workspace: str
+    patterns: list[Any]
+    kind: ClassVar[int] = 30
+
+
+class Fetch(Message):
+    """Files of a mirror; the payload is JSON, the rows wanted. Answered as ``artifacts.py`` says, and End.
+
+    Args:
+        content: 0 for an answer without content.
+    """
+
+    workspace: str
+    content: int = 1
+    kind: ClassVar[int] = 31
+
+
 # --- agent to supervisor, supervisor to worker -------------------------------------------------------
 
 

@@ -325,3 +325,9 @@ class _SegmentReader:
             pieces.append(piece)
             size -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+# What else travels in segments: the files of a pull (artifacts.py).
+SegmentReader = _SegmentReader
+SegmentWriter = _SegmentWriter
+incompressible = _incompressible

@@ -33,14 +33,15 @@ class WireError(Exception):
 
 
 class Frame:
-    """One message as it came: the stream it belongs to, its fields, its raw bytes."""
+    """One message as it came: the stream it belongs to, its fields, its raw bytes, its size on the wire."""
 
-    __slots__ = ("message", "payload", "stream")
+    __slots__ = ("message", "payload", "size", "stream")
 
-    def __init__(self, stream: int, message: Message, payload: bytes) -> None:
+    def __init__(self, stream: int, message: Message, payload: bytes, size: int = 0) -> None:
         self.stream = stream
         self.message = message
         self.payload = payload
+        self.size = size
 
 
 def encode(stream: int, message: Message, payload: bytes = b"") -> bytes:
@@ -117,7 +118,7 @@ class Decoder:
             header = bytes(view[PREFIX.size : PREFIX.size + header_size])
             payload = bytes(view[PREFIX.size + header_size : end])
         del self._buffer[:end]
-        return Frame(stream, self._message(kind, header), payload)
+        return Frame(stream, self._message(kind, header), payload, end)
 
     @staticmethod
     def _message(kind: int, header: bytes) -> Message:

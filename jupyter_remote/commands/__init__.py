@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..parsing import Handler
-from . import machines, runs, settings
+from . import machines, runs, settings, transfer
 
 HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("list",): settings.list_all,
@@ -21,6 +21,8 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("sessions", "list"): machines.list_sessions,
     ("sessions", "stop"): machines.stop_sessions,
     ("sync",): runs.sync,
+    ("push",): transfer.push,
+    ("pull",): transfer.pull,
     ("run",): runs.run,
     ("version",): settings.version,
 }

@@ -48,11 +48,9 @@ def run(values: Values, show: Show) -> int:
         # The folders of a path here mean nothing there.
         file = Path(name).name
         return show(
-            remote,
-            lambda told: remote.run_script(file, text, words, progress=told, **arguments),
-            values["quiet"],
+            remote, lambda told: remote.run_script(file, text, words, progress=told, **arguments), values
         )
-    return show(remote, lambda told: remote.run_program(argv, progress=told, **arguments), values["quiet"])
+    return show(remote, lambda told: remote.run_program(argv, progress=told, **arguments), values)
 
 
 def _read_script(name: str) -> str:

@@ -27,7 +27,7 @@ BUILT_IN = (
     ".ipynb_checkpoints/",
     "node_modules",
     "*.ipynb",
-    "/.jupyter-remote",
+    ".jupyter-remote",
 )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..agent.pack import DELETE, PUT, ChangedWhileReading, pack
 from ..config_models import SyncOptions
 from ..connection import Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
+from .inventory import read_inventory
 from .plan import Plan, plan
 from .progress import Meter, Report
 from .remembered import index_file
@@ -27,8 +27,6 @@ from .rules import Skipped
 from .scan import Scan, Scanner
 from .transfer import decide, recipes
 
-# An inventory is held in memory; this many bytes describe some 500,000 files.
-LARGEST_INVENTORY = 1 << 28
 ATTEMPTS = 5
 SIZE_GUARD = "max_file_size"
 
@@ -134,7 +132,7 @@ class WorkspaceSync:
         self.root = root
         self.mirror = mirror
         self.generation = -1
-        self._owner = owner
+        self.owner = self._owner = owner
         sizes: dict[str, int] = (
             {} if options.max_file_size is None else {"max_file_size": options.max_file_size}
         )
@@ -152,6 +150,21 @@ class WorkspaceSync:
     def forget(self) -> None:
         """The mirror is not what we thought: ask again next time."""
         self._remote = self._synced = None
+
+    def synced(self, path: str) -> Entry | None:
+        """What a path held when this process synced it last."""
+        return None if self._synced is None else self._synced.get(path)
+
+    def inventory(self, connection: Connection) -> dict[str, tuple[Entry, str, str]]:
+        """What the mirror holds, asked for anew.
+
+        Raises:
+            ProtocolError: the answer is none.
+        """
+        self.forget()
+        self._read_inventory(connection.request(m.Inventory(self.mirror)))
+        assert self._remote is not None
+        return self._remote
 
     def applied(self, scan: Scan, planned: Plan | None, generation: int) -> None:
         """The host has taken everything that the plan for this scan asked for."""
@@ -213,20 +226,13 @@ class WorkspaceSync:
         return scan, plan(scan.manifest, self._remote, self._owner, held)
 
     def _read_inventory(self, stream: Stream) -> None:
-        unpacker = zlib.decompressobj()
-        content = bytearray()
-        while not isinstance((frame := stream.receive()).message, m.End):
-            content += unpacker.decompress(frame.payload, LARGEST_INVENTORY - len(content) + 1)
-            if len(content) > LARGEST_INVENTORY:
-                raise ProtocolError("the host's list of files is too large to be true")
-        stream.close()
         try:
-            told = json.loads(bytes(content))
+            told = json.loads(read_inventory(stream))
             rows = told["entries"].items()
             self._remote = {path: (Entry(*entry), owner, state) for path, (entry, owner, state) in rows}
             self.generation = int(told["generation"])
             self._received = {str(digest): int(size) for digest, size in told.get("received", {}).items()}
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
     def _send(self, connection: Connection, planned: Plan, progress: Report | None) -> tuple[Stream, int]:

@@ -344,3 +344,52 @@ def test_the_line_magic_runs_programs_and_fails_with_them(kernel: Kernel) -> Non
     assert "exit code 7" in answer["evalue"]
     answer = kernel.run("%remote test local")
     assert (answer["status"], answer["outputs"][0]["name"]) == ("ok", "stdout")
+
+
+def test_artifacts_come_when_the_run_ends_also_when_it_failed(workspace: Path) -> None:
+    script = "mkdir -p results; echo 1 > results/a; echo 2 > b.png; echo 3 > c; exit 3"
+    words = ["--pull", "results/**", "--pull", "*.png", "--", "sh", "-c", script]
+    done = remote("run", "local", *words)
+    assert done.returncode == 3
+    assert "local: pulled 2 files (4 B): b.png, results/a" in done.stderr.decode()
+    assert sorted(path.name for path in workspace.rglob("*") if path.is_file()) == sorted(
+        [".gitignore", "a", "b.png", "pulled.json"]
+    )
+
+
+def test_a_cell_pulls_what_the_host_is_set_to(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    (workspace / ".jupyter-remote.yaml").write_text("hosts: {local: {sync: {pull: ['*.csv']}}}")
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    try:
+        shell.run_line_magic("load_ext", "jupyter_remote")
+        code = "open('t.csv', 'w').write('1'); open('x', 'w').close()"
+        shell.run_cell_magic("remote", "local --quiet --pull x", code)
+        shell.run_cell_magic("remote", "local --bash --pull x", "echo more >> x")
+    finally:
+        InteractiveShell.clear_instance()
+    assert (workspace / "t.csv").read_text() == "1"
+    assert (workspace / "x").read_text() == "more\n"
+    assert "local: pulled 1 file (5 B): x" in capsys.readouterr().err
+    jupyter_remote.connect("local").close()
+
+
+def test_push_and_pull_as_commands(workspace: Path, tmp_path: Path) -> None:
+    (workspace / ".gitignore").write_text("data\n")
+    (workspace / "data").mkdir()
+    (workspace / "data" / "new\nline").write_text("x")
+    pushed = json.loads(remote("push", "local", "data", "--json").stdout)
+    assert pushed["sent"] == ["data", "data/new\nline"]
+    into = tmp_path / "into"
+    words = ["pull", "local", "data", "--output", str(into)]
+    dry = json.loads(remote(*words, "--dry-run", "--json").stdout)
+    assert (dry["pulled"], into.exists()) == (["data/new\nline"], False)
+    done = remote(*words)
+    assert done.stdout.decode() == "+ 'data/new\\nline'\nlocal: pulled 1 file (1 B), 0 unchanged\n"
+    assert (into / "data" / "new\nline").read_text() == "x"
+    (tmp_path / "mirror" / "data" / "out").symlink_to("/etc")
+    done = remote(*words)
+    assert done.returncode == 6
+    assert "data/out" in done.stdout.decode()

@@ -1,0 +1,200 @@
+"""An agent that speaks the protocol and lies: `hostile_agent.py LIE`, for a `type: command` host."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+
+from jupyter_remote.agent import messages as m
+from jupyter_remote.agent.artifacts import LENGTH
+from jupyter_remote.agent.entry import new_digest
+from jupyter_remote.agent.pack import SegmentWriter
+from jupyter_remote.agent.version import PROTOCOL, VERSION
+from jupyter_remote.agent.wire import MAGIC, Decoder, Frame, encode
+
+PATHS = {
+    "absolute": "/tmp/evil",
+    "dotdot": "../evil",
+    "dotdot-inside": "r/../../evil",
+    "empty": "r//evil",
+    "empty-path": "",
+    "nul": "r/ev\0il",
+    "git": ".git/hooks/post-checkout",
+    "git-case": "r/.GIT/config",
+    "git-short": "git~1/config",
+    "git-invisible": ".g\u200cit/config",
+    "ours": ".jupyter-remote/pulled.json",
+    "config": ".jupyter-remote.yaml",
+    "unasked": "elsewhere/evil",
+    "long": "r/" + "x" * 300,
+    "surrogate": "r/\ud800",
+}
+
+
+def rows(lie: str) -> Iterator[bytes]:
+    row = ["r/a", "file", 0o644, 5, 10**18, ""]
+    if lie in PATHS:
+        row[0] = PATHS[lie]
+    changes = {"size-text": (3, "5"), "size-negative": (3, -1), "mode": (2, 0o4755), "time": (4, 1 << 70)}
+    if lie in changes:
+        row[changes[lie][0]] = changes[lie][1]
+    if lie == "huge":
+        row[3] = 1 << 60
+    if lie == "nested":
+        yield b"[" * 50_000
+    elif lie == "endless-list":
+        for n in itertools.count():
+            yield json.dumps([f"r/{n:012}/{('x' * 249 + '/') * 15}y", "file", 0, 1, 1, ""]).encode()
+    elif lie == "endless-problems":
+        for n in itertools.count():
+            yield json.dumps([f"r/{n:012}", "problem", 0, 0, 0, "p" * 4000]).encode()
+    elif lie == "endless-line":
+        while True:
+            yield b"x" * 100_000
+    yield json.dumps(row).encode()
+    if lie == "twice":
+        yield json.dumps(row).encode()
+    if lie == "link-then-through":
+        yield json.dumps(["r/l", "link", 0, 0, 0, ".."]).encode()
+        yield json.dumps(["r/l/evil", "file", 0o644, 5, 10**18, ""]).encode()
+
+
+class Agent:
+    def __init__(self, lie: str) -> None:
+        self.lie = lie
+        self.decoder = Decoder()
+        self.credit: dict[int, int] = {}
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(1, view) :]
+
+    def next(self) -> Frame:
+        while not (frames := list(self.decoder.receive(data := os.read(0, 1 << 16)))):
+            if not data:
+                os._exit(0)
+        self.later = frames[1:]
+        return frames[0]
+
+    def send(self, number: int, payload: bytes) -> None:
+        while self.credit.setdefault(number, 1 << 20) <= 0:
+            for frame in list(self.decoder.receive(os.read(0, 1 << 16) or os._exit(0))):  # type: ignore[func-returns-value]
+                if isinstance(frame.message, m.Credit):
+                    self.credit[frame.stream] += frame.message.amount
+        self.credit[number] -= len(payload)
+        self.write(encode(number, m.Data(), payload))
+
+    def serve(self) -> None:
+        self.write(MAGIC + encode(0, m.Hello(PROTOCOL, VERSION, {"state": "/nowhere"})))
+        while data := os.read(0, 1 << 16):
+            for frame in list(self.decoder.receive(data)):
+                message = frame.message
+                if isinstance(message, m.Credit):
+                    self.credit[frame.stream] = self.credit.get(frame.stream, 1 << 20) + message.amount
+                elif isinstance(message, (m.Find, m.Inventory)):
+                    self.answer_list(frame.stream, message)
+                elif isinstance(message, m.Fetch):
+                    self.fetch(frame.stream, json.loads(frame.payload))
+
+    def answer_list(self, number: int, message: m.Message) -> None:
+        if self.lie == "flood":
+            while True:
+                self.write(encode(number, m.Data(), b"\0" * (1 << 18)))
+        if self.lie == "flood-empty":
+            while True:
+                self.write(encode(number, m.Data()))
+        if self.lie == "flood-facts":
+            while True:
+                self.write(encode(number, m.Facts({"x": [[]] * 1000})))
+        if self.lie == "flood-events":
+            while True:
+                self.write(encode(number, m.Events([{"kind": "x" * 1000}])))
+        if self.lie == "bomb":
+            packer = zlib.compressobj(9)
+            while True:
+                self.send(number, packer.compress(b" " * (1 << 20)) + packer.flush(zlib.Z_SYNC_FLUSH))
+        if self.lie == "noise":
+            while True:
+                self.send(number, os.urandom(1 << 16))
+        if self.lie == "other":
+            self.write(encode(number, m.Facts({})))
+        packer = zlib.compressobj(1)
+        if isinstance(message, m.Inventory):
+            for piece in inventory(self.lie):
+                self.send(number, packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH))
+        else:
+            for row in rows(self.lie):
+                self.send(number, packer.compress(row + b"\n") + packer.flush(zlib.Z_SYNC_FLUSH))
+        if self.lie != "cut-list":
+            self.send(number, packer.flush())
+        self.write(encode(number, m.End()))
+
+    def fetch(self, number: int, wanted: list[list[object]]) -> None:
+        segments = SegmentWriter()
+
+        def put(*values: object) -> None:
+            data = json.dumps(values).encode()
+            for piece in segments.add(LENGTH.pack(len(data)) + data):
+                self.send(number, piece)
+
+        digest = new_digest()
+        content = {"short": b"1234", "longer": b"123456"}.get(self.lie, b"12345")
+        digest.update(content)
+        for _ in wanted:
+            if self.lie == "strange-header":
+                put("file", 3)
+            elif self.lie == "same-unasked":
+                put("same")
+            elif self.lie == "changed-forever":
+                put("changed", 5, 10**18 + os.getpid() + len(os.urandom(1)), 0o644)
+            elif self.lie == "changed-bad":
+                put("changed", "5", None, 0o644)
+            elif self.lie == "header-bomb":
+                for piece in segments.add(LENGTH.pack(1 << 31)):
+                    self.send(number, piece)
+            else:
+                put("file", 0)
+                for piece in segments.add(content):
+                    self.send(number, piece)
+                put("0" * 40 if self.lie == "digest" else digest.hexdigest(), False)
+            if self.lie == "more":
+                put("file", 0)
+            if self.lie == "endless-body":
+                while True:
+                    for piece in segments.add(os.urandom(1 << 18), True):
+                        self.send(number, piece)
+        for piece in segments.flush():
+            self.send(number, piece)
+        self.write(encode(number, m.End()))
+
+
+def inventory(lie: str) -> Iterator[bytes]:
+    if lie == "endless-list":
+        yield b'{"generation": 1, "entries": {'
+        for n in itertools.count():
+            yield b'"%d/%s": 1,' % (n, os.urandom(30_000).hex().encode())
+    told: object = {"generation": 1, "entries": {}}
+    entry = ["file", 0o644, 5, "0" * 40, ""]
+    if lie in PATHS:
+        told = {"generation": 1, "entries": {PATHS[lie]: [entry, "me", "same"]}}
+    shapes = {
+        "list": [],
+        "no-generation": {"entries": {}},
+        "generation-text": {"generation": "x", "entries": {}},
+        "row": {"generation": 1, "entries": {"a": 5}},
+        "entries-list": {"generation": 1, "entries": [1]},
+        "nested": None,
+    }
+    if lie == "nested":
+        yield b"[" * 100_000
+    else:
+        yield json.dumps(shapes.get(lie, told)).encode()
+
+
+if __name__ == "__main__":
+    Agent(sys.argv[1]).serve()
