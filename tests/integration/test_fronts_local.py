@@ -135,7 +135,7 @@ def test_what_a_dry_run_says_is_not_done(workspace: Path) -> None:
     (workspace / "a.ipynb").write_text("{}")
     done = remote("sync", "local", "--dry-run").stdout.decode()
     assert "+ data.txt" in done
-    assert "local: would send 1 files (1 B)" in done
+    assert "local: would send 1 file (1 B)" in done
     assert "a.ipynb (skipped by" in done
     done = remote("run", "local", "--dry-run", "--", "touch", "made").stdout.decode()
     assert "local: would run touch made" in done

@@ -27,6 +27,7 @@ class Ended:
         self.exit_code = exit_code
         self.seconds = 42.12
         self.label = label
+        self.reason = None
 
 
 def ended(*args: Any) -> Run:
