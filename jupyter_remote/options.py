@@ -153,7 +153,7 @@ CELL = Command(
     "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
     arguments=(HOSTS,),
     options=(
-        PULL, NO_SYNC, SESSION, FRESH, BASH, SCRIPT, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, PULL, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
@@ -251,7 +251,6 @@ LINE = Command(
                 PROGRAM,
             ),
             options=(
-                PULL,
                 NO_SYNC,
                 Option(
                     "script",
@@ -259,7 +258,7 @@ LINE = Command(
                     "rest",
                     "FILE [ARGS]",
                 ),
-                CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+                PULL, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
             ),
             exclusive=("script", "program"),
             examples=("jupyter remote run dgx01 --timeout 2h -- python train.py --epochs 3",),
