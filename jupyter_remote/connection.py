@@ -282,6 +282,10 @@ class Connection:
         with self._write_lock:
             try:
                 self._channel.write(data)
+            except ConnectionLost:
+                # The reader will see it too, but who asks next must not be sent to a dead link meanwhile.
+                self._closed = True
+                raise
             except KeyboardInterrupt:
                 # Half a frame is out, and whatever follows would be read as its rest: a new link is needed.
                 self._closed = True

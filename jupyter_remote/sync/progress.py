@@ -64,7 +64,9 @@ class Meter:
         self._tell()
 
     def finished(self) -> None:
-        """Everything has been sent."""
+        """Everything has been sent, or needn't be: the host had it, or it came twice in the set."""
+        self._bytes = self._totals[0]
+        self._files = self._totals[1]
         self._tell(always=True)
 
     def _tell(self, always: bool = False) -> None:

@@ -94,6 +94,7 @@ def test_the_keys_of_the_document_are_stable() -> None:
         "too_large": ["data.bin"],
         "notes": ["git is not installed"],
         "bytes": 2048,
+        "wire_bytes": 0,
         "generation": 7,
         "seconds": 0.0,
         "counts": {
