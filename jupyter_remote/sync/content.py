@@ -3,9 +3,6 @@
 Nothing is remembered here and no list is made: that is `scan.py`.
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH115, PTH117, PTH118, PTH120
-
 from __future__ import annotations
 
 import os

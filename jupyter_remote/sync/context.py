@@ -3,9 +3,6 @@
 What is done with a rule's answer, and what the configuration adds to it, is said in `rules.py`.
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH118, PTH123
-
 from __future__ import annotations
 
 import os

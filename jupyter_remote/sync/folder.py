@@ -4,9 +4,6 @@ A mark is what a later stat is compared with. None means "too fresh to trust": t
 ticks, and a change within the tick of our look would leave the same times (git calls it racy).
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH116
-
 from __future__ import annotations
 
 import os

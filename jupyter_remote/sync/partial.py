@@ -5,9 +5,6 @@ file: it is locked, and who comes second gets one for itself (on Windows everybo
 cut begins the file anew).
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH106, PTH108, PTH116, PTH118, PTH208
-
 from __future__ import annotations
 
 import contextlib

@@ -4,9 +4,6 @@ They are put there in another owner's name, so that no later sync deletes them. 
 whole or not at all; a large push is many of them, and one that was cut goes on with the file it was at.
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH118, PTH123, SIM115
-
 from __future__ import annotations
 
 import os
@@ -156,10 +153,9 @@ def _send(
     batch: list[Change],
     report: SyncReport,
 ) -> int:
-    root = str(sync.root.resolve())
     stream = connection.request(m.Sync(sync.mirror, generation, owner))
     try:
-        for piece in pack(batch, lambda path: open(os.path.join(root, path), "rb", buffering=0)):
+        for piece in pack(batch, sync.open):
             stream.send(m.Data(), piece)
         stream.send(m.End())
         answer = stream.receive().message

@@ -6,8 +6,6 @@ the file's times, size, inode and mode are the ones in it, and a file that isn't
 no file. Only the format and the file; when it is read and written is said in `scan.py`.
 """
 
-# ruff: noqa: PTH105, PTH108, PTH123
-
 from __future__ import annotations
 
 import contextlib

@@ -5,9 +5,6 @@ In a git work tree the list is git's own; elsewhere the same rules are applied h
 hold is not looked at: that is `scan.py`.
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH118
-
 from __future__ import annotations
 
 import os

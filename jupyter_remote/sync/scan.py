@@ -5,9 +5,6 @@ long as these have not changed, a file costs one `lstat`. Which files belong to 
 `rules.py`, what one of them holds in `content.py`; what has to be sent is not known here.
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH118, PTH123
-
 from __future__ import annotations
 
 import os

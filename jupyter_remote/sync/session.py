@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from ..agent import messages as m
 from ..agent.entry import FILE, Entry, Manifest
@@ -20,7 +21,7 @@ from ..config_models import SyncOptions
 from ..connection import Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
 from .inventory import read_inventory
-from .plan import Plan, plan
+from .plan import Plan, check_names, plan
 from .progress import Meter, Report
 from .remembered import index_file
 from .rules import Skipped
@@ -143,6 +144,10 @@ class WorkspaceSync:
         self._received: dict[str, int] = {}
         self._refused: set[str] = set()
 
+    def open(self, path: str) -> BinaryIO:
+        """Opens a file of the workspace for :func:`pack`."""
+        return self._scanner.open(path)
+
     def refused(self, digests: Iterable[str]) -> None:
         """The host doesn't have these although its index says so: not to be counted on again."""
         self._refused.update(digests)
@@ -221,6 +226,8 @@ class WorkspaceSync:
         if asked is not None:
             self._read_inventory(asked)
         assert self._remote is not None
+        if connection.hello.get("platform") == "darwin":
+            check_names(scan.manifest, connection.host.name, folds_case=True)
         # A file that outgrew the size guard is still here: no reason to delete what the host has of it.
         held = [skip.path for skip in scan.skipped if skip.source == SIZE_GUARD]
         return scan, plan(scan.manifest, self._remote, self._owner, held)

@@ -5,9 +5,6 @@ What to bring is decided in `pull.py`; nothing here knows a connection. Our own 
 `.jupyter-remote/` of the folder: `partial/` (what is on its way), `pulled.json` (what came), `kept/`.
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH105, PTH108, PTH115, PTH117, PTH118, PTH120, PTH123, PTH211
-
 from __future__ import annotations
 
 import contextlib

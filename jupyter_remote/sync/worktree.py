@@ -3,9 +3,6 @@
 The only module that runs git. What follows from the answers is decided in `rules.py`.
 """
 
-# A Path costs more than the look at the file that it names.
-# ruff: noqa: PTH111, PTH117, PTH118, PTH120
-
 from __future__ import annotations
 
 import os

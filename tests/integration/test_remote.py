@@ -13,7 +13,7 @@ from hosts import Place, await_true
 from sshd import SshHost
 
 from jupyter_remote.config import Config
-from jupyter_remote.errors import RunError
+from jupyter_remote.errors import RunError, SyncError
 from jupyter_remote.remote import Remote, connect
 from jupyter_remote.run import Event
 from jupyter_remote.sync.progress import Progress
@@ -218,6 +218,16 @@ def test_a_second_cell_waits_for_the_first(local: Place) -> None:
     go.touch()
     assert second.wait().check().result == {"text/plain": "['first', 'second']"}
     first.wait().check()
+
+
+def test_names_that_are_one_name_on_the_host_are_refused_by_name(local: Place) -> None:
+    (local.workspace / "Model.py").touch()
+    (local.workspace / "model.py").touch()
+    local.remote.connection().hello["platform"] = "darwin"  # what a host says whose disk folds case
+    with pytest.raises(SyncError, match=r"'Model\.py' and 'model\.py'"):
+        local.remote.run_cell("1")
+    local.remote.connection().hello["platform"] = "linux"
+    local.run("1").check()
 
 
 def pythons() -> list[Path]:
