@@ -107,10 +107,8 @@ class Pushed:
                 raise
             finally:
                 self._stream.close()
-            if not isinstance(answer, m.Facts) or not answer.data:
-                raise ProtocolError("the answer to a sync is not one")
-            report.kept = [(str(path), str(kept)) for path, kept in answer.data["kept"]]
-            self._owner.applied(self._scan, self._planned, int(answer.data["generation"]))
+            generation, report.kept = _applied(answer)
+            self._owner.applied(self._scan, self._planned, generation)
             if report.kept:
                 # What was moved aside may have been a folder with more of ours in it: compare anew.
                 self._owner.forget()
@@ -263,6 +261,16 @@ class WorkspaceSync:
             self.forget()
             raise
         return stream, size
+
+
+def _applied(answer: m.Message) -> tuple[int, list[tuple[str, str]]]:
+    """The mirror's new generation, and what was kept aside, from the host's answer to a change set."""
+    try:
+        if not isinstance(answer, m.Facts) or answer.data is None:
+            raise TypeError(f"a {type(answer).__name__}")
+        return int(answer.data["generation"]), [(str(path), str(kept)) for path, kept in answer.data["kept"]]
+    except (TypeError, ValueError, KeyError) as error:
+        raise ProtocolError(f"the answer to a sync is not one: {error}") from None
 
 
 def _meter(planned: Plan, progress: Report | None) -> Meter | None:
