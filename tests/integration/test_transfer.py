@@ -261,7 +261,7 @@ def test_killed_at_any_point_nothing_is_torn_and_the_next_sync_converges(tmp_pat
                 assert remote.sync().kept == []
             assert files_of(mirror) == files_of(workspace)
             state = {path.name for path in (mirror / ".jupyter-remote").iterdir()}
-            assert state == {"index.json", "lock", "staging"}
+            assert state == {"index", "lock", "staging"}
             assert list((mirror / ".jupyter-remote/staging").iterdir()) == []
     assert survived < KILLS // 3, "most were not killed in time"
 

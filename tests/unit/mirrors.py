@@ -107,7 +107,7 @@ def assert_no_leftovers(root: Path) -> None:
     state = root / ".jupyter-remote"
     staging = state / "staging"
     assert not staging.exists() or not list(staging.iterdir())
-    assert {path.name for path in state.iterdir()} <= {"index.json", "lock", "staging", "kept"}
+    assert {path.name for path in state.iterdir()} <= {"index", "lock", "staging", "kept"}
 
 
 def python(program: str, *args: str) -> subprocess.Popen[bytes]:

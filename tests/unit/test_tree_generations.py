@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import random
@@ -182,15 +183,15 @@ def test_a_full_disk_is_an_error_by_name_and_leaves_all_as_it_was(
 
 
 def test_a_disk_that_fills_at_any_step_leaves_whole_files(tmp_path: Path) -> None:
-    """Inodes run out here: while staging, while making folders, or when the index is written."""
-    with small_disk(tmp_path / "disk", "4m,nr_inodes=40") as disk:
+    """Inodes run out here: while staging, or while making folders."""
+    with small_disk(tmp_path / "disk", "4m,nr_inodes=30") as disk:
         root = disk / "workspace"
         mirror = Mirror(str(root))
         put(mirror, {"a": b"old"})
         failed = 0
         for count in range(1, 30):
             # As many files as folders, so that the folders made while committing run out of inodes too.
-            contents = {f"{count}-{n}/x/file": b"%d" % n for n in range(count % 10 + 1)}
+            contents = {f"{count}-{n}/x/file": b"%d" % n for n in range(count)}
             try:
                 put(mirror, contents)
             except OSError:
@@ -204,6 +205,36 @@ def test_a_disk_that_fills_at_any_step_leaves_whole_files(tmp_path: Path) -> Non
                 shutil.rmtree(path)
         assert failed
         assert content_of(root) == {"a": ("file", 0o644, b"old")}
+
+
+def fill(disk: Path) -> None:
+    with (disk / "filler").open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+
+
+def test_an_index_that_can_not_be_written_on_tells_the_truth_when_there_is_room(tmp_path: Path) -> None:
+    """Deleting needs no room but the index's: it runs out when a change set begins, or when it ends."""
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        root = disk / "workspace"
+        mirror = Mirror(str(root))
+        put(mirror, {str(n): b"" for n in range(300)})
+        begun = ended = 0
+        for n in range(300):
+            fill(disk)
+            before = mirror.generation()
+            try:
+                apply(mirror, [Change("delete", str(n))], {})
+            except OSError as error:
+                assert error.errno == errno.ENOSPC and str(error.filename).endswith("/index")
+                begun, ended = begun + (root / str(n)).exists(), ended + (not (root / str(n)).exists())
+                assert (mirror.generation() == before) == (root / str(n)).exists()
+                (disk / "filler").unlink()
+                assert set(states(Mirror(str(root)))) == set(content_of(root))
+                apply(mirror, [Change("delete", str(n))], {})
+            assert (set(states(mirror).values()) or {"same"}) == {"same"}
+        assert begun and ended
+        assert_no_leftovers(root)
 
 
 def test_a_host_that_fails_half_way_tells_the_truth_afterwards(root: Path, mirror: Mirror) -> None:
@@ -220,8 +251,8 @@ def test_a_host_that_fails_half_way_tells_the_truth_afterwards(root: Path, mirro
 
 def test_a_broken_index_loses_nothing(root: Path, mirror: Mirror) -> None:
     put(mirror, {"a": b"a", "b": b"b"})
-    (root / ".jupyter-remote/index.json").write_text('{"generation": 7, "entries": {"a": [')
-    assert mirror.inventory() == (0, {})
+    (root / ".jupyter-remote/index").write_text('whole 7 20 00000000\n[["a", ')
+    assert mirror.inventory()[1] == {}
     applied = put(mirror, {"a": b"a", "b": b"new"})
     assert [path for path, _ in applied.kept] == ["b"]
 
