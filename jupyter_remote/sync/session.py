@@ -196,11 +196,12 @@ class WorkspaceSync:
             ConnectionLost: the link is gone.
         """
         for _ in range(ATTEMPTS):
+            seen = None
             if self._synced is not None:
-                scan = self._scanner.scan()
-                if scan.manifest == self._synced:
-                    return Pushed(self, scan, None, None)
-            scan, planned = self._compare(connection)
+                seen = self._scanner.scan()
+                if seen.manifest == self._synced:
+                    return Pushed(self, seen, None, None)
+            scan, planned = self._compare(connection, seen)
             if not planned.changes:
                 self._synced = scan.manifest
                 return Pushed(self, scan, planned, None)
@@ -219,10 +220,12 @@ class WorkspaceSync:
         report.generation = self.generation
         return report
 
-    def _compare(self, connection: Connection, *, strict: bool = True) -> tuple[Scan, Plan]:
+    def _compare(
+        self, connection: Connection, seen: Scan | None = None, *, strict: bool = True
+    ) -> tuple[Scan, Plan]:
         # The question travels while the files are looked at.
         asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
-        scan = self._scanner.scan(strict=strict)
+        scan = seen or self._scanner.scan(strict=strict)
         if asked is not None:
             self._read_inventory(asked)
         assert self._remote is not None
