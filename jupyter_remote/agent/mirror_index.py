@@ -79,11 +79,10 @@ def is_as_recorded(record: Record, path: bytes, status: os.stat_result) -> bool:
     entry = record.entry
     if entry.kind == FILE:
         return (
-            stat.S_ISREG(status.st_mode)
+            status.st_mode == stat.S_IFREG | record.mode
             and status.st_size == entry.size
             and status.st_mtime_ns == record.mtime_ns
             and status.st_ino == record.inode
-            and stat.S_IMODE(status.st_mode) == record.mode
         )
     if entry.kind == DIR:
         return stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == record.mode
@@ -94,10 +93,16 @@ def states_of(records: Records, root: bytes) -> dict[str, str]:
     """``same``, ``changed`` or ``missing`` for every path of the index."""
     states = {}
     folders = RealFolders(root)
+    start = os.path.join(root, b"")
+    parent: str | None = None
+    is_real = False
     for path, record in records.items():
-        place = os.path.join(root, encode_path(path))
         try:
-            status = look(place) if folders.lead_to(path) else None
+            # Siblings mostly follow each other.
+            if path.rpartition("/")[0] != parent:
+                is_real, parent = folders.lead_to(path), path.rpartition("/")[0]
+            place = start + encode_path(path)
+            status = look(place) if is_real else None
             if status is None:
                 states[path] = MISSING
             else:
