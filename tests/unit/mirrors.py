@@ -71,7 +71,10 @@ def whole(chance: random.Random) -> bytes:
 
 
 def states(mirror: Mirror) -> dict[str, str]:
-    return {path: state for path, (_, _, state) in mirror.inventory()[1].items()}
+    """Of every path of the index; what a mirror has in memory has to be what its file says."""
+    generation, inventory = mirror.inventory()
+    assert Mirror(os.fsdecode(mirror._root)).inventory() == (generation, inventory)
+    return {path: state for path, (_, _, state) in inventory.items()}
 
 
 def sync(scanner: Scanner, mirror: Mirror, owner: str = "me") -> tuple[Plan, Applied | None]:

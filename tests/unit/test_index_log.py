@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from mirrors import apply, assert_no_leftovers, content_of, entry_of, put, states
 
 from jupyter_remote.agent import index_log
+from jupyter_remote.agent.commit import Commit
 from jupyter_remote.agent.entry import Entry
 from jupyter_remote.agent.index_log import IndexLog, is_settled
 from jupyter_remote.agent.mirror_index import Record
@@ -133,16 +136,19 @@ def test_rows_that_are_out_of_date_are_given_up(tmp_path: Path) -> None:
     assert two.load().records == log_in(tmp_path).load().records == {"a": record(1299)}
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**32), budgets=st.lists(st.integers(0, 900), min_size=1, max_size=3))
-def test_killed_in_the_middle_of_writing_it_the_mirror_tells_the_truth(seed: int, budgets: list[int]) -> None:
+deaths = st.tuples(st.just("bytes"), st.integers(0, 900)) | st.tuples(st.just("files"), st.integers(0, 4))
+
+
+@settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), deaths=st.lists(deaths, min_size=1, max_size=3))
+def test_killed_at_any_step_the_mirror_tells_the_truth(seed: int, deaths: list[tuple[str, int]]) -> None:
     chance = random.Random(seed)
     with TemporaryDirectory() as folder:
         root = Path(folder, "mirror")
         mirrors = [Mirror(str(root)), Mirror(str(root))]
         put(mirrors[0], {"a": b"0", "d/b": b"0"})
-        for budget in budgets:
-            change_and_die(mirrors[0], chance, budget)
+        for what, budget in deaths:
+            change_and_die(mirrors[0], chance, what, budget)
             for mirror in mirrors:
                 # Nothing looks like an edit, what is there is known, and what is known is there.
                 told = states(mirror)
@@ -164,8 +170,8 @@ def change(mirror: Mirror, chance: random.Random) -> int:
     return len(apply(mirror, changes, contents).kept)
 
 
-def change_and_die(mirror: Mirror, chance: random.Random, budget: int) -> None:
-    """A process changes the mirror, and is gone when it has written that many bytes of the index."""
+def change_and_die(mirror: Mirror, chance: random.Random, what: str, budget: int) -> None:
+    """A process changes the mirror, and is gone when so many bytes of the index, or files, are in place."""
     pid = os.fork()
     if pid:
         assert os.waitpid(pid, 0)[1] == 0
@@ -179,8 +185,22 @@ def change_and_die(mirror: Mirror, chance: random.Random, budget: int) -> None:
         if left < 0:
             os._exit(0)
 
+    def dying(step: Callable[..., None]) -> Callable[..., None]:
+        def last(*values: Any) -> None:
+            nonlocal left
+            if not left:
+                os._exit(0)
+            left -= 1
+            step(*values)
+
+        return last
+
     try:
-        index_log._write = write
+        if what == "bytes":
+            index_log._write = write
+        else:
+            Commit._put = dying(Commit._put)  # type: ignore[method-assign]
+            Commit._delete = dying(Commit._delete)  # type: ignore[method-assign]
         change(mirror, chance)
         os._exit(0)
     finally:
