@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .harness import Row, at_most, at_most_times, interleaved, timed
+from .harness import Row, at_most, at_most_times, beside, interleaved, timed
 from .host import BenchHost, open_host
 from .trees import make_tree
 
@@ -83,6 +83,25 @@ def _hundred_thousand(host: BenchHost, files: int) -> Iterator[Row]:
     yield at_most(f"scan, {files} files, nothing changed", warm, 2.0, 5)
     (again,) = interleaved(3, lambda: timed(Scanner(tree, index=index).scan))
     yield at_most(f"scan of a new process, {files} files, nothing changed", again, 2.0, 3)
+    yield from _one_of_a_hundred_thousand(host, tree, files)
+
+
+def _one_of_a_hundred_thousand(host: BenchHost, tree: Path, files: int) -> Iterator[Row]:
+    n = 5
+    with _connect(host, tree, "large-mirror") as remote:
+        _cell_sync(remote)
+        one = next(tree.rglob("module*.py"))
+        numbers = itertools.count()
+
+        def changed() -> float:
+            one.write_text(f"VALUE = {next(numbers)}\n" * 5, encoding="ascii")
+            return timed(lambda: _cell_sync(remote))
+
+        ours, scan = interleaved(n, changed, lambda: timed(remote._sync._scanner.scan))
+        yield at_most(f"one small file changed of {files}, warm", ours, 2.0, n)
+        yield beside(f"one small file changed of {files}, warm", "the scan alone", ours, scan, n)
+        (asked,) = interleaved(3, lambda: timed(lambda: remote._sync.inventory(remote.connection())))
+        yield at_most(f"the host's list of {files} files", asked, 2.0, 3)
 
 
 def _connect(host: BenchHost, tree: Path, name: str = "warm-mirror") -> Remote:

@@ -19,6 +19,8 @@ from .pack import CHMOD, DELETE, PUT
 
 TYPE_CHECKING = False  # as in typing
 if TYPE_CHECKING:
+    from typing import Iterable
+
     from .mirror_index import Journal, Records
 
 _OPEN = 0o700
@@ -65,8 +67,18 @@ def settle(journal: Journal, records: Records, root: bytes) -> Records:
     return records
 
 
+def otherwise(journal: Journal, records: Records, forgotten: Iterable[str] = ()) -> Journal:
+    """What became of the paths that a journal, or the records before it, tell otherwise."""
+    found = {path: records.get(path) for path, told in journal.items() if records.get(path) != told}
+    found.update((path, records.get(path)) for path in forgotten if path not in journal)
+    return found
+
+
 class Commit:
-    """One change set on its way into place; ``records``, ``kept``, ``written``, ``deleted`` tell the outcome.
+    """One change set on its way into place.
+
+    ``records``, ``kept``, ``written`` and ``deleted`` tell the outcome; ``forgotten`` are paths without a
+    change of their own that are in the records no more.
 
     Args:
         root: the workspace on the host.
@@ -76,6 +88,7 @@ class Commit:
 
     def __init__(self, root: bytes, records: Records, owner: str) -> None:
         self.records = dict(records)
+        self.forgotten: set[str] = set()
         self.kept: list[tuple[str, str]] = []
         self.written = 0
         self.deleted = 0
@@ -215,6 +228,7 @@ class Commit:
             os.chmod(target, stat.S_IMODE(status.st_mode))
         self.kept.append((path, kept))
         self.records.pop(path, None)
+        self.forgotten.add(path)
         if not stat.S_ISREG(status.st_mode):
             self._forget(path)
 
@@ -243,7 +257,9 @@ class Commit:
     def _forget(self, path: str) -> None:
         below = path + "/"
         self.records.pop(path, None)
-        for known in [p for p in self.records if p.startswith(below)]:
+        gone = [p for p in self.records if p.startswith(below)]
+        self.forgotten.update(gone, [path])
+        for known in gone:
             del self.records[known]
         for seen in [p for p in self._checked if p == path or p.startswith(below)]:
             self._checked.discard(seen)

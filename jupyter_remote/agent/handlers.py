@@ -90,15 +90,13 @@ class Handlers:
 
     def inventory(self, stream: Stream, message: m.Inventory, _payload: bytes) -> None:
         """Tells what the mirror holds."""
-        import zlib
+        from .inventory import write
 
         mirror = self._mirror(message.workspace)
         # First, because what was received may be what a killed commit has left.
         received = mirror.received()
         generation, entries = mirror.inventory()
-        rows = {path: [list(entry), owner, state] for path, (entry, owner, state) in entries.items()}
-        told = {"generation": generation, "entries": rows, "received": received}
-        content = zlib.compress(json.dumps(told).encode("ascii"), 1)
+        content = write(generation, entries, received)
         for at in range(0, len(content), PIECE):
             stream.send(m.Data(), content[at : at + PIECE])
         stream.send(m.End())

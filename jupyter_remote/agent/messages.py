@@ -162,7 +162,7 @@ class Ping(Message):
 
 
 class Inventory(Message):
-    """What the workspace's mirror holds, answered by Data frames (zlib of JSON) and End."""
+    """What the workspace's mirror holds, answered by Data frames (see inventory.py) and End."""
 
     workspace: str
     kind: ClassVar[int] = 21

@@ -13,10 +13,11 @@ import shutil
 import time
 from contextlib import contextmanager, suppress
 
-from .commit import Commit, Staged, journal_of, settle
+from .commit import Commit, Staged, journal_of, otherwise, settle
 from .contents import Contents, Received, tag_of
 from .entry import STATE_FOLDER, BadContent, BadPath, Entry, Manifest, Stale, TreeError, encode_path
-from .mirror_index import CHANGED, MISSING, SAME, IndexFiles, states_of
+from .index_log import IndexLog, is_settled
+from .mirror_index import CHANGED, MISSING, SAME, states_of
 from .namedtuples import NamedTuple
 from .pack import PackError
 from .recipe import rows
@@ -26,7 +27,7 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Callable, Iterator
 
-    from .mirror_index import Records
+    from .index_log import Memory
 
 __all__ = [
     "CHANGED",
@@ -81,16 +82,17 @@ class Mirror:
     def __init__(self, root: str) -> None:
         self._root = encode_path(root)
         self._state = os.path.join(self._root, STATE_FOLDER.encode("ascii"))
-        self._index = IndexFiles(self._state)
+        self._index = IndexLog(self._state)
         self._staging_folder = os.path.join(self._state, b"staging")
         self._received = Received(self._state)
 
     def generation(self) -> int:
-        """Number of the state we last gave it; 0 for none. Two stats when nothing changed.
+        """Number of the state we last gave it; 0 for none. One stat when nothing changed.
 
         -1, on which no plan is based, while a commit is under way or after one that was killed.
         """
-        return self._index.generation()
+        memory = self._index.load()
+        return memory.generation if is_settled(memory) else -1
 
     def inventory(self) -> tuple[int, Inventory]:
         """The generation, and what we put there: path -> (entry, owner, state).
@@ -98,13 +100,12 @@ class Mirror:
         ``state`` is ``same``, ``changed`` (by someone on the host) or ``missing``; found by stat, no
         content is read.
         """
-        if self._index.generation() < 0:
+        memory = self._index.load()
+        if not is_settled(memory):
             with self._locked():
-                generation, records = self._load()
-        else:
-            generation, records = self._index.load()
-        states = states_of(records, self._root)
-        return generation, {path: (r.entry, r.owner, states[path]) for path, r in records.items()}
+                memory = self._load()
+        states = states_of(memory.records, self._root)
+        return memory.generation, {p: (r.entry, r.owner, states[p]) for p, r in memory.records.items()}
 
     def received(self) -> dict[str, int]:
         """Content that syncs which were cut have left here: digest -> how many bytes from its start."""
@@ -118,7 +119,7 @@ class Mirror:
 
         For each: a byte, 1 when it is here, then the rows of :func:`recipe.rows`.
         """
-        here = Contents(self._root, self._index.load()[1])
+        here = Contents(self._root, self._index.load().records)
         for digest, size in contents:
             file = here.open(digest)
             if file is None:
@@ -145,39 +146,44 @@ class Mirror:
         os.makedirs(self._root, 0o755, exist_ok=True)
         os.makedirs(self._state, 0o700, exist_ok=True)
         with self._staging(base_generation, tag_of(owner)) as folder:
-            changes = stage(folder, read, Contents(self._root, self._index.load()[1]), self._received)
+            changes = stage(folder, read, Contents(self._root, self._index.load().records), self._received)
             if not changes:
                 return Applied(base_generation, [], 0, 0)
             with self._locked():
-                generation, records = self._load()
-                if generation != base_generation:
-                    raise Stale(generation)
+                memory = self._load()
+                if memory.generation != base_generation:
+                    raise Stale(memory.generation)
                 try:
-                    return self._commit(generation, records, owner, changes)
+                    return self._commit(memory, owner, changes)
                 except BaseException:
                     # Its room may be what the index needs to be written on a full disk.
                     shutil.rmtree(folder, ignore_errors=True)
                     self._settle()
                     raise
 
-    def _commit(self, generation: int, records: Records, owner: str, changes: list[Staged]) -> Applied:
-        journal = journal_of(changes, records, owner)
-        self._index.begin_journal(journal)
-        commit = Commit(self._root, records, owner)
+    def _commit(self, memory: Memory, owner: str, changes: list[Staged]) -> Applied:
+        journal = journal_of(changes, memory.records, owner)
+        memory = self._index.begin(memory, journal)
+        commit = Commit(self._root, memory.records, owner)
         commit.run(changes)
-        generation = self._index.save(generation, commit.records)
+        corrections = otherwise(journal, commit.records, commit.forgotten)
+        generation = self._index.end(memory, commit.records, corrections).generation
         return Applied(generation, commit.kept, commit.written, commit.deleted)
 
-    def _load(self) -> tuple[int, Records]:
+    def _load(self) -> Memory:
         """The index, after the work of a killed commit has been looked at. Needs the lock."""
-        journal = self._index.journal()
-        if journal is not None:
-            generation, records = self._index.load()
-            self._index.save(generation, settle(journal, records, self._root))
-        return self._index.load()
+        memory = self._index.load()
+        if is_settled(memory):
+            return memory
+        memory, was_intact = self._index.repair()
+        if is_settled(memory) and was_intact:
+            return memory
+        journal = memory.journal or {}
+        records = settle(journal, memory.records, self._root)
+        return self._index.end(memory, records, otherwise(journal, records))
 
     def _settle(self) -> None:
-        # If even this fails, the journal is still there for whoever comes next.
+        # If even this fails, the index still tells of it to whoever comes next.
         with suppress(OSError):
             self._load()
 
@@ -193,7 +199,7 @@ class Mirror:
         parent = self._staging_folder
         folder = os.path.join(parent, b"%d-%d-%s" % (time.time_ns(), os.getpid(), tag))
         with self._locked():
-            generation, _ = self._load()
+            generation = self._load().generation
             if generation != base_generation:
                 raise Stale(generation)
             os.makedirs(parent, 0o700, exist_ok=True)

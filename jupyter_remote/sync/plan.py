@@ -56,13 +56,19 @@ def plan(local: Manifest, remote: Inventory, owner: str, held: Collection[str] =
     conflicts: set[str] = set()
     host_changed: list[str] = []
     unchanged = 0
+    there = remote.get
+    nothing: tuple[Entry | None, str, str] = (None, owner, MISSING)
     for path, entry in local.items():
-        known, put_by, state = remote.get(path, (None, owner, MISSING))
-        if known == entry and state == SAME:
-            unchanged += 1
-        elif known == entry and state == CHANGED:
-            host_changed.append(path)
-        elif known is not None and state == SAME and put_by == owner and _differ_by_mode(known, entry):
+        known, put_by, state = there(path, nothing)
+        # Mostly it is the very same object: a large workspace is gone through for each file that changes.
+        if known is entry or known == entry:
+            if state == SAME:
+                unchanged += 1
+                continue
+            if state == CHANGED:
+                host_changed.append(path)
+                continue
+        if known is not None and state == SAME and put_by == owner and _differ_by_mode(known, entry):
             changes.append(Change(CHMOD, path, entry))
         else:
             changes.append(Change(PUT, path, entry))
@@ -70,8 +76,9 @@ def plan(local: Manifest, remote: Inventory, owner: str, held: Collection[str] =
             in_the_way = known is not None and (known.kind != DIR or entry.kind != DIR)
             if in_the_way and (state == CHANGED or (state == SAME and put_by != owner)):
                 conflicts.add(path)
-    for path, (_, put_by, state) in remote.items():
-        if path in local or put_by != owner or _is_held(path, held):
+    for path in [path for path in remote if path not in local]:
+        _, put_by, state = remote[path]
+        if put_by != owner or _is_held(path, held):
             continue
         if state == CHANGED:
             host_changed.append(path)

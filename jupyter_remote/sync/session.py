@@ -6,7 +6,6 @@ what the client remembers between two cells: the mirror's generation and what it
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import BinaryIO
 
 from ..agent import messages as m
 from ..agent.entry import FILE, Entry, Manifest
+from ..agent.inventory import parse
 from ..agent.mirror_index import SAME
 from ..agent.pack import DELETE, PUT, ChangedWhileReading, pack
 from ..config_models import SyncOptions
@@ -194,11 +194,12 @@ class WorkspaceSync:
             ConnectionLost: the link is gone.
         """
         for _ in range(ATTEMPTS):
+            seen = None
             if self._synced is not None:
-                scan = self._scanner.scan()
-                if scan.manifest == self._synced:
-                    return Pushed(self, scan, None, None)
-            scan, planned = self._compare(connection)
+                seen = self._scanner.scan()
+                if seen.manifest == self._synced:
+                    return Pushed(self, seen, None, None)
+            scan, planned = self._compare(connection, seen)
             if not planned.changes:
                 self._synced = scan.manifest
                 return Pushed(self, scan, planned, None)
@@ -217,10 +218,12 @@ class WorkspaceSync:
         report.generation = self.generation
         return report
 
-    def _compare(self, connection: Connection, *, strict: bool = True) -> tuple[Scan, Plan]:
+    def _compare(
+        self, connection: Connection, seen: Scan | None = None, *, strict: bool = True
+    ) -> tuple[Scan, Plan]:
         # The question travels while the files are looked at.
         asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
-        scan = self._scanner.scan(strict=strict)
+        scan = seen or self._scanner.scan(strict=strict)
         if asked is not None:
             self._read_inventory(asked)
         assert self._remote is not None
@@ -231,13 +234,10 @@ class WorkspaceSync:
         return scan, plan(scan.manifest, self._remote, self._owner, held)
 
     def _read_inventory(self, stream: Stream) -> None:
+        text, digests = read_inventory(stream)
         try:
-            told = json.loads(read_inventory(stream))
-            rows = told["entries"].items()
-            self._remote = {path: (Entry(*entry), owner, state) for path, (entry, owner, state) in rows}
-            self.generation = int(told["generation"])
-            self._received = {str(digest): int(size) for digest, size in told.get("received", {}).items()}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            self.generation, self._remote, self._received = parse(text, digests)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
     def _send(self, connection: Connection, planned: Plan, progress: Report | None) -> tuple[Stream, int]:

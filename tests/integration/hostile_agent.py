@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from jupyter_remote.agent import messages as m
 from jupyter_remote.agent.artifacts import LENGTH
-from jupyter_remote.agent.entry import new_digest
+from jupyter_remote.agent.entry import Entry, new_digest
+from jupyter_remote.agent.inventory import write as write_inventory
 from jupyter_remote.agent.pack import SegmentWriter
 from jupyter_remote.agent.version import PROTOCOL, VERSION
 from jupyter_remote.agent.wire import MAGIC, Decoder, Frame, encode
@@ -125,6 +126,14 @@ class Agent:
                     )
 
     def answer_list(self, number: int, message: m.Message) -> None:
+        if isinstance(message, m.Inventory) and self.lie.startswith(("blocks", "there-")):
+            path, size = (PATHS[self.lie[6:]], 5) if self.lie.startswith("there-") else ("mine", 2 << 20)
+            entry = Entry("file", 0o644, size, "0" * 40)
+            self.send(number, write_inventory(1, {path: (entry, "me", "same")}, {}))
+            self.write(encode(number, m.End()))
+            return
+        if isinstance(message, m.Inventory):
+            self.send(number, (1_000_000_000 if self.lie == "digests" else 0).to_bytes(4, "big"))
         if self.lie == "flood":
             while True:
                 self.write(encode(number, m.Data(), b"\0" * (1 << 18)))
@@ -207,22 +216,28 @@ class Agent:
 
 def inventory(lie: str) -> Iterator[bytes]:
     if lie == "endless-list":
-        yield b'{"generation": 1, "entries": {'
+        yield b'{"generation": 1, "paths": ['
         for n in itertools.count():
-            yield b'"%d/%s": 1,' % (n, os.urandom(30_000).hex().encode())
-    told: object = {"generation": 1, "entries": {}}
-    if lie.startswith("blocks"):
-        told = {"generation": 1, "entries": {"mine": [["file", 0o644, 2 << 20, "0" * 40, ""], "me", "same"]}}
-    entry = ["file", 0o644, 5, "0" * 40, ""]
-    if lie.startswith("there-"):
-        told = {"generation": 1, "entries": {PATHS[lie[6:]]: [entry, "me", "same"]}}
-    shapes = {
+            yield b'"%d/%s",' % (n, os.urandom(30_000).hex().encode())
+    none: dict[str, object] = {key: [] for key in ("owners", "paths", "put_by", "modes", "sizes", "targets")}
+    told = {**none, "generation": 1, "received": {}, "states": "", "kinds": ""}
+    folder = {**told, "paths": ["a"], "owners": ["me"], "put_by": [0], "modes": [493], "sizes": [0]}
+    folder |= {"states": "s", "kinds": "d"}
+    shapes: dict[str, object] = {
         "list": [],
-        "no-generation": {"entries": {}},
-        "generation-text": {"generation": "x", "entries": {}},
-        "row": {"generation": 1, "entries": {"a": 5}},
-        "entries-list": {"generation": 1, "entries": [1]},
-        "nested": None,
+        "no-generation": {key: value for key, value in told.items() if key != "generation"},
+        "generation-text": {**told, "generation": "x"},
+        "row": {**told, "paths": ["a"]},
+        "path-number": {**folder, "paths": [5]},
+        "owner-unknown": {**folder, "put_by": [1]},
+        "kind-unknown": {**folder, "kinds": "x"},
+        "state-unknown": {**folder, "states": "x"},
+        "size-negative": {**folder, "sizes": [-1]},
+        "size-text": {**folder, "sizes": ["0"]},
+        "no-digest": {**folder, "kinds": "f"},
+        "no-target": {**folder, "kinds": "l"},
+        "received-list": {**told, "received": []},
+        "received-text": {**told, "received": {"a": "b"}},
     }
     if lie == "nested":
         yield b"[" * 100_000

@@ -34,7 +34,11 @@ CONTENT = [
 ]
 FLOODS = ["flood", "flood-empty", "flood-facts", "flood-events", "bomb", "noise", "endless-list"]
 PULL_FLOODS = ["endless-line", "endless-problems", "endless-body"]
-INVENTORIES = ["list", "no-generation", "generation-text", "row", "entries-list", "nested", "other"]
+INVENTORIES = [
+    "list", "no-generation", "generation-text", "row", "path-number", "owner-unknown", "kind-unknown",
+    "state-unknown", "size-negative", "size-text", "no-digest", "no-target", "received-list", "received-text",
+    "digests", "cut-list", "nested", "other",
+]  # fmt: skip
 
 SYNC_ANSWERS = ["sync-empty", "sync-no-kept", "sync-generation", "sync-kept-text", "sync-kept-triple"]
 BLOCKS = ["blocks-flag", "blocks-none", "blocks-short", "blocks-endless"]

@@ -303,7 +303,7 @@ def test_what_came_before_a_cut_is_not_sent_again(root: Path, mirror: Mirror) ->
     assert apply(mirror, contents, made.recipes) < 2 * MB + 600_000 - 1_290_000
     assert {path: (root / path).read_bytes() for path in contents} == contents
     assert mirror.received() == {}
-    assert {path.name for path in (root / ".jupyter-remote").iterdir()} == {"index.json", "lock", "staging"}
+    assert {path.name for path in (root / ".jupyter-remote").iterdir()} == {"index", "lock", "staging"}
 
 
 def test_what_was_received_and_is_wrong_is_asked_for_again(root: Path, mirror: Mirror) -> None:
