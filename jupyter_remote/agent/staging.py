@@ -60,7 +60,7 @@ def stage(
         if change.path in seen:
             raise BadPath(f"{change.path!r} comes twice in one change set")
         seen.add(change.path)
-        source = None
+        source = known = None
         entry = change.entry
         if change.op == PUT and entry is not None and entry.kind != "dir":
             source = b"%s/%s.%d" % (folder, entry.digest.encode("ascii"), number)
@@ -68,7 +68,7 @@ def stage(
                 if entry.kind == LINK:
                     os.symlink(encode_path(entry.target), source)
                 elif change.base is None:
-                    _stage_whole(source, change, entry, body)
+                    known = _stage_whole(source, change, entry, body)
                     contents.add(entry.digest, source)
                 else:
                     _stage_recipe(source, change, entry, body, contents, received)
@@ -77,13 +77,15 @@ def stage(
                 missing.update(filter(None, (change.base, entry.digest)))
             except OSError as error:
                 raise OSError(error.errno, error.strerror, change.path) from error
-        changes.append(Staged(change.op, change.path, entry, source))
+        changes.append(Staged(change.op, change.path, entry, source, known))
     if missing:
         raise MissingContent(sorted(missing))
     return changes
 
 
-def _stage_whole(source: bytes, change: Change, entry: Entry, body: Iterator[bytes | Copy]) -> None:
+def _stage_whole(
+    source: bytes, change: Change, entry: Entry, body: Iterator[bytes | Copy]
+) -> tuple[int, int, int]:
     """A file whose content comes as it is: with as few system calls as there can be, as there are many."""
     digest = new_digest()
     descriptor = os.open(source, _NEW, entry.mode)
@@ -91,11 +93,12 @@ def _stage_whole(source: bytes, change: Change, entry: Entry, body: Iterator[byt
         for block in body:
             digest.update(block)
             _write(descriptor, block)
-        _finish(descriptor, change, entry)
+        seen = _finish(descriptor, change, entry)
     finally:
         os.close(descriptor)
     if digest.hexdigest() != entry.digest:
         raise BadContent(f"the content of {change.path!r} is not what its digest says")
+    return seen
 
 
 def _write(descriptor: int, block: bytes | Copy) -> None:
@@ -107,13 +110,16 @@ def _write(descriptor: int, block: bytes | Copy) -> None:
             view = view[os.write(descriptor, view) :]
 
 
-def _finish(descriptor: int, change: Change, entry: Entry) -> None:
-    """Gives a file its mode and its time."""
+def _finish(descriptor: int, change: Change, entry: Entry) -> tuple[int, int, int]:
+    """Gives a file its mode and its time, and tells what it is then."""
     if change.mtime_ns is not None:
         os.utime(descriptor, ns=(change.mtime_ns, change.mtime_ns))
+    status = os.fstat(descriptor)
     # The umask may have taken some.
-    if stat.S_IMODE(os.fstat(descriptor).st_mode) != entry.mode:
+    if stat.S_IMODE(status.st_mode) != entry.mode:
         os.fchmod(descriptor, entry.mode)
+        status = os.fstat(descriptor)
+    return status.st_mtime_ns, status.st_ino, stat.S_IMODE(status.st_mode)
 
 
 def _stage_recipe(
