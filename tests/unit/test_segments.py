@@ -73,9 +73,11 @@ def test_plain_bytes_share_segments_however_they_come(size: int, piece: int) -> 
 
 
 def test_bytes_of_a_plain_segment_that_nobody_takes_are_noticed() -> None:
-    reader = SegmentReader(io.BytesIO(b"R" + (10).to_bytes(4, "big") + bytes(10)).read)
-    reader.take(4)
-    assert reader.pending()
+    data = b"R" + (10).to_bytes(4, "big") + bytes(10)
+    for cut in (7, 100):
+        reader = SegmentReader(reading(data, cut))
+        reader.take(2)
+        assert reader.pending()
 
 
 def entry_of(content: bytes) -> Entry:
