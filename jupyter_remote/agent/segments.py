@@ -65,13 +65,13 @@ class SegmentWriter:
         """What has been taken, compressed or not."""
         if not self._held:
             return
-        block = b"".join(self._held)
+        held, size = self._held, self._held_size
         self._held, self._held_size = [], 0
-        if self._pace is None or self._pace.compresses(len(block)):
-            yield from self._compressed(block)
+        if self._pace is None or self._pace.compresses(size):
+            yield from self._compressed(b"".join(held))
         else:
             yield from self._sync()
-            yield _SEGMENT.pack(b"R", len(block)) + block
+            yield b"".join((_SEGMENT.pack(b"R", size), *held))
 
     def add(self, data: bytes, plain: bool = False) -> Iterator[bytes]:
         """Takes bytes; ``plain`` ones are not compressed."""
