@@ -39,6 +39,10 @@ class Stale(Exception):
     """The mirror is not at the generation the client believed in."""
 
 
+class Changed(Stale):
+    """A file has become another between being looked at and being sent."""
+
+
 class Missing(Stale):
     """The host no longer has content that was to be copied there; ``digests`` name it."""
 
@@ -266,6 +270,8 @@ class Connection:
         """The error that stands for a failed request."""
         if failed.error == "stale":
             return Stale()
+        if failed.error == "changed":
+            return Changed()
         if failed.error == "missing":
             return Missing([str(digest) for digest in (failed.details or {}).get("digests", ())])
         cls = FAILURES.get(failed.error, ProtocolError)

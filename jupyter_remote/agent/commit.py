@@ -27,12 +27,20 @@ _OPEN = 0o700
 
 
 class Staged(NamedTuple):
-    """A change whose content (a file's or a link's) lies ready at ``source``."""
+    """A change whose content (a file's or a link's) lies ready at ``source``.
+
+    Args:
+        op, path, entry: as in a :class:`pack.Change`.
+        source: None when there is no content.
+        seen: time, inode and mode of a file at ``source``, as a :class:`Record` has them; None when they have
+            not been asked for.
+    """
 
     op: str
     path: str
     entry: Entry | None
     source: bytes | None
+    seen: tuple[int, int, int] | None = None
 
 
 def journal_of(changes: list[Staged], records: Records, owner: str) -> Journal:
@@ -43,7 +51,11 @@ def journal_of(changes: list[Staged], records: Records, owner: str) -> Journal:
         if change.op == DELETE:
             journal[change.path] = None
         elif change.source is not None and change.entry is not None:
-            journal[change.path] = record_of(change.entry, owner, os.lstat(change.source))
+            journal[change.path] = (
+                Record(change.entry, owner, *change.seen)
+                if change.seen
+                else record_of(change.entry, owner, os.lstat(change.source))
+            )
         elif change.op == CHMOD and change.entry is not None and known is not None:
             journal[change.path] = known._replace(entry=change.entry, mode=change.entry.mode)
         elif change.entry is not None:
@@ -97,6 +109,8 @@ class Commit:
         self._checked: set[str] = set()
         self._modes: dict[str, int] = {}
         self._kept_folder = ""
+        # Whether a rename changes what a file is known by: found out once, as there are many.
+        self._is_seen_anew: bool | None = None
 
     def run(self, changes: list[Staged]) -> None:
         """Does it all, in an order in which every step finds what it needs.
@@ -172,7 +186,13 @@ class Commit:
             self._remove_folder(change.path)
         os.replace(source, place)
         self.written += 1
-        self._record(change)
+        if change.seen is None or self._is_seen_anew is True:
+            self._record(change)
+            return
+        record = self.records[change.path] = Record(change.entry, self._owner, *change.seen)
+        if self._is_seen_anew is None:
+            self._record(change)
+            self._is_seen_anew = self.records[change.path] != record
 
     def _chmod(self, change: Staged) -> None:
         assert change.entry is not None

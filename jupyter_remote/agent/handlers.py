@@ -117,7 +117,7 @@ class Handlers:
 
     def sync(self, stream: Stream, message: m.Sync, _payload: bytes) -> None:
         """Applies a change set."""
-        from .entry import Stale, TreeError
+        from .entry import BadContent, Stale, TreeError
         from .staging import MissingContent
 
         done = False
@@ -130,6 +130,9 @@ class Handlers:
             return
         except MissingContent as missing:
             stream.send(m.Failure("missing", str(missing), details={"digests": missing.digests}))
+            return
+        except BadContent as changed:
+            stream.send(m.Failure("changed", str(changed)))
             return
         except TreeError as error:
             stream.send(m.Failure("sync", str(error)))

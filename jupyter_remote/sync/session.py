@@ -16,6 +16,7 @@ from ..agent import messages as m
 from ..agent.entry import FILE, Entry, Manifest
 from ..agent.inventory import parse
 from ..agent.mirror_index import SAME
+from ..agent.pace import Pace
 from ..agent.pack import DELETE, PUT, ChangedWhileReading, pack
 from ..config_models import SyncOptions
 from ..connection import Connection, Missing, Stream
@@ -249,7 +250,7 @@ class WorkspaceSync:
         stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
         size = 0
         try:
-            for piece in pack(planned.changes, opened, shorter):
+            for piece in pack(planned.changes, opened, shorter, Pace()):
                 stream.send(m.Data(), piece)
                 size += len(piece)
             stream.send(m.End())

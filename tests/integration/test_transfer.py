@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from typing import BinaryIO
 
 import psutil
 import pytest
@@ -94,6 +95,24 @@ def test_noise_is_not_blown_up_and_text_is_compressed(local: Place) -> None:
     assert synced(local)[1] < 10 * MB * 1.002
     (local.workspace / "text").write_bytes(b"a line of text\n" * 700_000)
     assert synced(local)[1] < MB
+
+
+@pytest.mark.parametrize("size", [1000, 3 * MB])
+def test_a_file_that_becomes_another_of_its_size_after_it_was_looked_at(local: Place, size: int) -> None:
+    file = local.workspace / "data.bin"
+    file.write_bytes(noise(size, 7))
+    scanner = local.remote._sync._scanner
+    opened, opens = scanner.open, iter(range(10))
+
+    def rewritten_first(path: str) -> BinaryIO:
+        if path == "data.bin" and next(opens) == 0:
+            file.write_bytes(noise(size, 8))
+        return opened(path)
+
+    scanner.open = rewritten_first  # type: ignore[method-assign]
+    local.remote.sync()
+    assert mirrored(local) == {"data.bin": noise(size, 8)}
+    assert next(opens) == 2
 
 
 def test_content_that_the_host_has_lost_is_sent(local: Place) -> None:
