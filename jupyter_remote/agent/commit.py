@@ -19,6 +19,8 @@ from .pack import CHMOD, DELETE, PUT
 
 TYPE_CHECKING = False  # as in typing
 if TYPE_CHECKING:
+    from typing import Any
+
     from .mirror_index import Journal, Records
 
 _OPEN = 0o700
@@ -72,15 +74,19 @@ class Commit:
         root: the workspace on the host.
         records: the index; a copy is worked on.
         owner: id of the local workspace that the changes come from.
+        yields: path -> [size, mtime_ns] of the host's own files that were pulled, edited, and are replaced.
     """
 
-    def __init__(self, root: bytes, records: Records, owner: str) -> None:
+    def __init__(
+        self, root: bytes, records: Records, owner: str, yields: dict[str, Any] | None = None
+    ) -> None:
         self.records = dict(records)
         self.kept: list[tuple[str, str]] = []
         self.written = 0
         self.deleted = 0
         self._root = root
         self._owner = owner
+        self._yields = yields or {}
         self._checked: set[str] = set()
         self._modes: dict[str, int] = {}
         self._kept_folder = ""
@@ -177,7 +183,12 @@ class Commit:
 
     def _is_ours(self, path: str, place: bytes, status: os.stat_result) -> bool:
         record = self.records.get(path)
-        if record is None or record.owner != self._owner:
+        if record is not None and record.owner != self._owner:
+            return False
+        is_file = stat.S_ISREG(status.st_mode)
+        if is_file and self._yields.get(path) == [status.st_size, status.st_mtime_ns]:
+            return True
+        if record is None:
             return False
         if path in self._modes and stat.S_ISDIR(status.st_mode):
             return record.entry.kind == DIR

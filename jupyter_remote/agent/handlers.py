@@ -44,6 +44,8 @@ class Handlers:
             m.Blocks: self.blocks,
             m.Find: self.find,
             m.Fetch: self.fetch,
+            m.Look: self.look,
+            m.WasPut: self.was_put,
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
@@ -125,7 +127,7 @@ class Handlers:
         done = False
         try:
             mirror = self._mirror(message.workspace)
-            applied = mirror.apply(message.generation, message.owner, stream.reader())
+            applied = mirror.apply(message.generation, message.owner, stream.reader(), message.yields)
             done = True
         except Stale as stale:
             stream.send(m.Failure("stale", str(stale), details={"generation": stale.current}))
@@ -166,6 +168,23 @@ class Handlers:
         for piece in send(expand(message.workspace), json.loads(payload), bool(message.content)):
             stream.send(m.Data(), piece)
         stream.send(m.End())
+
+    def look(self, stream: Stream, message: m.Look, payload: bytes) -> None:
+        """Tells what became of files that were pulled."""
+        import zlib
+
+        from .artifacts import look_at
+
+        wanted = json.loads(zlib.decompress(payload))
+        stream.send(m.Facts({"states": look_at(expand(message.workspace), wanted)}))
+
+    def was_put(self, stream: Stream, message: m.WasPut, payload: bytes) -> None:
+        """Tells whether a client has what a sync put here."""
+        import zlib
+
+        was_put = self._mirror(message.workspace).was_put
+        rows = json.loads(zlib.decompress(payload))
+        stream.send(m.Facts({"put": "".join("01"[was_put(*row)] for row in rows)}))
 
     # Runs.
 

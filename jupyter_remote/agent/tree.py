@@ -24,7 +24,7 @@ from .staging import MissingContent, stage
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Callable, Iterator
+    from typing import Any, Callable, Iterator
 
     from .mirror_index import Records
 
@@ -128,13 +128,25 @@ class Mirror:
                 yield b"\1"
                 yield from rows(file.read, size)
 
-    def apply(self, base_generation: int, owner: str, read: Callable[[int], bytes]) -> Applied:
+    def was_put(self, path: str, digest: str, target: str) -> bool:
+        """Whether this content, or link, is what a sync last put at a path, whatever is there now."""
+        record = self._index.load()[1].get(path)
+        return record is not None and (record.entry.digest, record.entry.target) == (digest, target)
+
+    def apply(
+        self,
+        base_generation: int,
+        owner: str,
+        read: Callable[[int], bytes],
+        yields: dict[str, Any] | None = None,
+    ) -> Applied:
         """Applies a change set: all of it, or nothing unless a step on the disk itself fails.
 
         Args:
             base_generation: what the change set was planned on.
             owner: id of the local workspace.
             read: the packed stream; at most n bytes, at least one, b"" at the end.
+            yields: path -> [size, mtime_ns] of the host's own files that may be replaced.
 
         Raises:
             Stale: the mirror is at another generation. Nothing was done.
@@ -153,17 +165,19 @@ class Mirror:
                 if generation != base_generation:
                     raise Stale(generation)
                 try:
-                    return self._commit(generation, records, owner, changes)
+                    return self._commit(generation, records, owner, changes, yields or {})
                 except BaseException:
                     # Its room may be what the index needs to be written on a full disk.
                     shutil.rmtree(folder, ignore_errors=True)
                     self._settle()
                     raise
 
-    def _commit(self, generation: int, records: Records, owner: str, changes: list[Staged]) -> Applied:
+    def _commit(
+        self, generation: int, records: Records, owner: str, changes: list[Staged], yields: dict[str, Any]
+    ) -> Applied:
         journal = journal_of(changes, records, owner)
         self._index.begin_journal(journal)
-        commit = Commit(self._root, records, owner)
+        commit = Commit(self._root, records, owner, yields)
         commit.run(changes)
         generation = self._index.save(generation, commit.records)
         return Applied(generation, commit.kept, commit.written, commit.deleted)

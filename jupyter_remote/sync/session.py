@@ -20,6 +20,7 @@ from ..agent.pack import DELETE, PUT, ChangedWhileReading, pack
 from ..config_models import SyncOptions
 from ..connection import Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
+from .brought import BroughtFiles
 from .inventory import read_inventory
 from .plan import Plan, check_names, plan
 from .progress import Meter, Report
@@ -41,6 +42,7 @@ class SyncReport:
         kept: (path, where the host's own version went) for files that had changed there.
         conflicts: paths that changed on both sides.
         host_changed: paths that only the host changed: left alone.
+        pulled: paths that a pull brought and nobody changed since: the host's own, left alone.
         skipped: what stayed here, with the rule that says so.
         notes: what else the user should know.
         bytes: size of the files sent.
@@ -54,6 +56,7 @@ class SyncReport:
     kept: list[tuple[str, str]] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     host_changed: list[str] = field(default_factory=list)
+    pulled: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bytes: int = 0
@@ -127,9 +130,10 @@ class WorkspaceSync:
         mirror: path of the mirror on the host (``~`` is the host's business).
         owner: id of this workspace on this machine.
         options: include, exclude, max_file_size.
+        source: what pulls from there are remembered by, see `pulled.source_of`.
     """
 
-    def __init__(self, root: Path, mirror: str, owner: str, options: SyncOptions) -> None:
+    def __init__(self, root: Path, mirror: str, owner: str, options: SyncOptions, source: str = "") -> None:
         self.root = root
         self.mirror = mirror
         self.generation = -1
@@ -139,6 +143,7 @@ class WorkspaceSync:
         )
         index = index_file(str(root), options.include, options.exclude)
         self._scanner = Scanner(root, include=options.include, exclude=options.exclude, index=index, **sizes)
+        self.brought = BroughtFiles(str(root), mirror, source)
         self._remote: dict[str, tuple[Entry, str, str]] | None = None
         self._synced: Manifest | None = None
         self._received: dict[str, int] = {}
@@ -155,10 +160,6 @@ class WorkspaceSync:
     def forget(self) -> None:
         """The mirror is not what we thought: ask again next time."""
         self._remote = self._synced = None
-
-    def synced(self, path: str) -> Entry | None:
-        """What a path held when this process synced it last."""
-        return None if self._synced is None else self._synced.get(path)
 
     def inventory(self, connection: Connection) -> dict[str, tuple[Entry, str, str]]:
         """What the mirror holds, asked for anew.
@@ -183,6 +184,7 @@ class WorkspaceSync:
                 self._remote.pop(change.path, None)
             else:
                 self._remote[change.path] = (change.entry, self._owner, SAME)
+        self.brought.forget([change.path for change in planned.changes])
 
     def push(self, connection: Connection, progress: Report | None = None) -> Pushed:
         """Scans, and sends what is missing; the answer is waited for in :meth:`Pushed.finish`.
@@ -222,15 +224,18 @@ class WorkspaceSync:
     def _compare(self, connection: Connection, *, strict: bool = True) -> tuple[Scan, Plan]:
         # The question travels while the files are looked at.
         asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
+        looked = self.brought.ask(connection) if asked else []
         scan = self._scanner.scan(strict=strict)
         if asked is not None:
             self._read_inventory(asked)
+            self.brought.read(looked)
         assert self._remote is not None
         if connection.hello.get("platform") == "darwin":
             check_names(scan.manifest, connection.host.name, folds_case=True)
         # A file that outgrew the size guard is still here: no reason to delete what the host has of it.
         held = [skip.path for skip in scan.skipped if skip.source == SIZE_GUARD]
-        return scan, plan(scan.manifest, self._remote, self._owner, held)
+        brought = self.brought.compare(scan.manifest)
+        return scan, plan(scan.manifest, self._remote, self._owner, held, brought)
 
     def _read_inventory(self, stream: Stream) -> None:
         try:
@@ -248,7 +253,8 @@ class WorkspaceSync:
         shorter = recipes(transfer, connection, self.mirror)
         meter = _meter(planned, progress)
         opened = meter.opening(self._scanner.open) if meter else self._scanner.open
-        stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
+        yields = self.brought.yields(planned.yielding)
+        stream = connection.request(m.Sync(self.mirror, self.generation, self._owner, yields))
         size = 0
         try:
             for piece in pack(planned.changes, opened, shorter):
@@ -279,5 +285,6 @@ def _report(planned: Plan | None, scan: Scan) -> SyncReport:
         report.sent = [change.path for change in planned.changes if change.op != DELETE]
         report.host_changed = list(planned.host_changed)
         report.conflicts = list(planned.conflicts)
+        report.pulled = list(planned.pulled)
         report.bytes = planned.bytes
     return report
