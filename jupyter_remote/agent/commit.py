@@ -21,6 +21,7 @@ TYPE_CHECKING = False  # as in typing
 if TYPE_CHECKING:
     from typing import Any
 
+    from .cast_off import CastOff
     from .mirror_index import Journal, Records
 
 _OPEN = 0o700
@@ -68,17 +69,25 @@ def settle(journal: Journal, records: Records, root: bytes) -> Records:
 
 
 class Commit:
-    """One change set on its way into place; ``records``, ``kept``, ``written``, ``deleted`` tell the outcome.
+    """One change set on its way into place.
+
+    ``records``, ``kept``, ``written``, ``deleted`` and ``old`` (digests that were cast off) tell the outcome.
 
     Args:
         root: the workspace on the host.
         records: the index; a copy is worked on.
         owner: id of the local workspace that the changes come from.
         yields: path -> [size, mtime_ns] of the host's own files that were pulled, edited, and are replaced.
+        cast_off: where content of ours that is replaced or deleted is kept for a while.
     """
 
     def __init__(
-        self, root: bytes, records: Records, owner: str, yields: dict[str, Any] | None = None
+        self,
+        root: bytes,
+        records: Records,
+        owner: str,
+        yields: dict[str, Any] | None = None,
+        cast_off: CastOff | None = None,
     ) -> None:
         self.records = dict(records)
         self.kept: list[tuple[str, str]] = []
@@ -87,6 +96,8 @@ class Commit:
         self._root = root
         self._owner = owner
         self._yields = yields or {}
+        self._cast_off = cast_off
+        self.old: list[str] = []
         self._checked: set[str] = set()
         self._modes: dict[str, int] = {}
         self._kept_folder = ""
@@ -138,6 +149,7 @@ class Commit:
                     # Files of others are in it: it is their folder from now on.
                     return
             else:
+                self._keep_content(place, status, record)
                 os.unlink(place)
             self.deleted += 1
 
@@ -163,6 +175,8 @@ class Commit:
             self._keep_aside(change.path)
         elif status is not None and stat.S_ISDIR(status.st_mode):
             self._remove_folder(change.path)
+        elif status is not None:
+            self._keep_content(place, status, self.records.get(change.path))
         os.replace(source, place)
         self.written += 1
         self._record(change)
@@ -228,6 +242,13 @@ class Commit:
         self.records.pop(path, None)
         if not stat.S_ISREG(status.st_mode):
             self._forget(path)
+
+    def _keep_content(self, place: bytes, status: os.stat_result, record: Record | None) -> None:
+        """Of a file that is about to go, and is what its record says."""
+        if self._cast_off is None or record is None or not is_as_recorded(record, place, status):
+            return
+        if self._cast_off.keep(place, record.entry, status):
+            self.old.append(record.entry.digest)
 
     def _new_kept_folder(self) -> str:
         base = f"{STATE_FOLDER}/kept/{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"

@@ -99,7 +99,7 @@ class Handlers:
         received = mirror.received()
         generation, entries = mirror.inventory()
         rows = {path: [list(entry), owner, state] for path, (entry, owner, state) in entries.items()}
-        told = {"generation": generation, "entries": rows, "received": received}
+        told = {"generation": generation, "entries": rows, "received": received, "old": mirror.old()}
         content = zlib.compress(json.dumps(told).encode("ascii"), 1)
         for at in range(0, len(content), PIECE):
             stream.send(m.Data(), content[at : at + PIECE])
@@ -142,7 +142,11 @@ class Handlers:
             with self._sync_done:
                 self._syncs[stream.number] = done
                 self._sync_done.notify_all()
-        facts = {"generation": applied.generation, "kept": [list(pair) for pair in applied.kept]}
+        facts = {
+            "generation": applied.generation,
+            "kept": [list(pair) for pair in applied.kept],
+            "old": applied.old,
+        }
         stream.send(m.Facts(facts))
 
     def find(self, stream: Stream, message: m.Find, _payload: bytes) -> None:

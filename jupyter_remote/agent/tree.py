@@ -13,6 +13,7 @@ import shutil
 import time
 from contextlib import contextmanager, suppress
 
+from .cast_off import CastOff
 from .commit import Commit, Staged, journal_of, settle
 from .contents import Contents, Received, tag_of
 from .entry import STATE_FOLDER, BadContent, BadPath, Entry, Manifest, Stale, TreeError, encode_path
@@ -63,12 +64,14 @@ class Applied(NamedTuple):
         kept: what was in the way and is not ours: (path, where it is kept now), both relative.
         written: files, links and folders put in place, and modes changed.
         deleted: files, links and folders removed.
+        old: digests of what was replaced or deleted, and can be had for a while.
     """
 
     generation: int
     kept: list[tuple[str, str]]
     written: int
     deleted: int
+    old: list[str]
 
 
 class Mirror:
@@ -84,6 +87,7 @@ class Mirror:
         self._index = IndexFiles(self._state)
         self._staging_folder = os.path.join(self._state, b"staging")
         self._received = Received(self._state)
+        self._cast_off = CastOff(self._state)
 
     def generation(self) -> int:
         """Number of the state we last gave it; 0 for none. Two stats when nothing changed.
@@ -113,12 +117,16 @@ class Mirror:
                 self._bury()
         return self._received.sizes()
 
+    def old(self) -> list[str]:
+        """Digests of what syncs have replaced or deleted lately, and that is still here."""
+        return self._cast_off.digests()
+
     def blocks(self, contents: list[tuple[str, int]]) -> Iterator[bytes]:
         """What is told of the blocks of contents (digest, size), so that only changed ones are sent.
 
         For each: a byte, 1 when it is here, then the rows of :func:`recipe.rows`.
         """
-        here = Contents(self._root, self._index.load()[1])
+        here = Contents(self._root, self._index.load()[1], self._cast_off)
         for digest, size in contents:
             file = here.open(digest)
             if file is None:
@@ -157,9 +165,11 @@ class Mirror:
         os.makedirs(self._root, 0o755, exist_ok=True)
         os.makedirs(self._state, 0o700, exist_ok=True)
         with self._staging(base_generation, tag_of(owner)) as folder:
-            changes = stage(folder, read, Contents(self._root, self._index.load()[1]), self._received)
+            changes = stage(
+                folder, read, Contents(self._root, self._index.load()[1], self._cast_off), self._received
+            )
             if not changes:
-                return Applied(base_generation, [], 0, 0)
+                return Applied(base_generation, [], 0, 0, [])
             with self._locked():
                 generation, records = self._load()
                 if generation != base_generation:
@@ -177,10 +187,11 @@ class Mirror:
     ) -> Applied:
         journal = journal_of(changes, records, owner)
         self._index.begin_journal(journal)
-        commit = Commit(self._root, records, owner, yields)
+        commit = Commit(self._root, records, owner, yields, self._cast_off)
         commit.run(changes)
         generation = self._index.save(generation, commit.records)
-        return Applied(generation, commit.kept, commit.written, commit.deleted)
+        self._cast_off.trim()
+        return Applied(generation, commit.kept, commit.written, commit.deleted, commit.old)
 
     def _load(self) -> tuple[int, Records]:
         """The index, after the work of a killed commit has been looked at. Needs the lock."""
@@ -212,6 +223,8 @@ class Mirror:
                 raise Stale(generation)
             os.makedirs(parent, 0o700, exist_ok=True)
             self._bury()
+            # There may be less room than there was.
+            self._cast_off.trim()
             os.mkdir(folder, 0o700)
             lock = os.open(os.path.join(folder, b"lock"), os.O_RDWR | os.O_CREAT, 0o600)
             _lock(lock, wait=False)
@@ -221,7 +234,12 @@ class Mirror:
             raise
         except BaseException as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                self._received.clear()
+                # What was cast off goes first; what has come on a long way only when that is not enough.
+                if not self._cast_off.clear():
+                    self._received.clear()
+                else:
+                    with suppress(OSError):
+                        self._received.keep(folder, tag)
             else:
                 # It has come a long way, and the next try needs it.
                 with suppress(OSError):

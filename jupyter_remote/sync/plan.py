@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..agent.entry import DIR, Entry, Manifest
@@ -58,8 +58,8 @@ class Plan:
     host_changed: list[str]
     unchanged: int
     bytes: int
-    pulled: list[str]
-    yielding: list[str]
+    pulled: list[str] = field(default_factory=list)
+    yielding: list[str] = field(default_factory=list)
 
 
 def plan(

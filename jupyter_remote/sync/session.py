@@ -113,7 +113,12 @@ class Pushed:
             if not isinstance(answer, m.Facts) or not answer.data:
                 raise ProtocolError("the answer to a sync is not one")
             report.kept = [(str(path), str(kept)) for path, kept in answer.data["kept"]]
-            self._owner.applied(self._scan, self._planned, int(answer.data["generation"]))
+            self._owner.applied(
+                self._scan,
+                self._planned,
+                int(answer.data["generation"]),
+                map(str, answer.data.get("old", ())),
+            )
             if report.kept:
                 # What was moved aside may have been a folder with more of ours in it: compare anew.
                 self._owner.forget()
@@ -147,6 +152,8 @@ class WorkspaceSync:
         self._remote: dict[str, tuple[Entry, str, str]] | None = None
         self._synced: Manifest | None = None
         self._received: dict[str, int] = {}
+        # What the mirror held until lately, and the host still has.
+        self._old: set[str] = set()
         self._refused: set[str] = set()
 
     def open(self, path: str) -> BinaryIO:
@@ -172,9 +179,10 @@ class WorkspaceSync:
         assert self._remote is not None
         return self._remote
 
-    def applied(self, scan: Scan, planned: Plan | None, generation: int) -> None:
-        """The host has taken everything that the plan for this scan asked for."""
+    def applied(self, scan: Scan, planned: Plan | None, generation: int, old: Iterable[str] = ()) -> None:
+        """The host has taken everything that the plan for this scan asked for, and still has the old."""
         self.generation = generation
+        self._old.update(old)
         self._synced = scan.manifest
         self._received = {}
         if planned is None or self._remote is None:
@@ -243,13 +251,14 @@ class WorkspaceSync:
             rows = told["entries"].items()
             self._remote = {path: (Entry(*entry), owner, state) for path, (entry, owner, state) in rows}
             self.generation = int(told["generation"])
+            self._old = {str(digest) for digest in told.get("old", ())}
             self._received = {str(digest): int(size) for digest, size in told.get("received", {}).items()}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
     def _send(self, connection: Connection, planned: Plan, progress: Report | None) -> tuple[Stream, int]:
         assert self._remote is not None
-        transfer = decide(planned.changes, self._remote, self._received, self._refused)
+        transfer = decide(planned.changes, self._remote, self._received, self._refused, self._old)
         shorter = recipes(transfer, connection, self.mirror)
         meter = _meter(planned, progress)
         opened = meter.opening(self._scanner.open) if meter else self._scanner.open

@@ -43,7 +43,11 @@ class Transfer:
 
 
 def decide(
-    changes: Iterable[Change], remote: Inventory, received: Mapping[str, int], refused: Collection[str] = ()
+    changes: Iterable[Change],
+    remote: Inventory,
+    received: Mapping[str, int],
+    refused: Collection[str] = (),
+    old: Collection[str] = (),
 ) -> Transfer:
     """Looks for the content of each file on the host.
 
@@ -52,6 +56,7 @@ def decide(
         remote: what the host has.
         received: digest -> bytes that a sync which was cut has left there.
         refused: digests that the host has said it can't give.
+        old: digests of what the mirror held until lately.
     """
     transfer = Transfer()
     puts = [
@@ -68,20 +73,21 @@ def decide(
         for entry, _, state in remote.values()
         if entry.digest in wanted and state == SAME and entry.kind == FILE and entry.digest not in refused
     }
+    there.update(wanted.intersection(old) - set(refused))
     for path, entry in puts:
         begun = 0 if entry.digest in refused else max(0, min(received.get(entry.digest, 0), entry.size))
-        old, _, state = remote.get(path, (entry, "", ""))
+        before, _, state = remote.get(path, (entry, "", ""))
         if entry.digest in there:
             transfer.recipes[path] = Recipe(entry.digest, partial(_copy, entry.size))
         elif begun == entry.size:
             transfer.recipes[path] = Recipe("", partial(skipped, size=begun))
         elif (
             state == SAME
-            and old.kind == FILE
-            and min(old.size, entry.size) >= WORTH_BLOCKS
-            and old.digest not in refused
+            and before.kind == FILE
+            and min(before.size, entry.size) >= WORTH_BLOCKS
+            and before.digest not in refused
         ):
-            transfer.bases[path] = old, begun
+            transfer.bases[path] = before, begun
         elif begun:
             transfer.recipes[path] = Recipe("", partial(rest, received=begun))
         # It may come twice in one change set; the second is copied from the first.

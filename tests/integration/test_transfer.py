@@ -101,6 +101,35 @@ def test_a_large_file_is_sent_once_and_then_its_changes(local: Place) -> None:
     assert mirrored(local) == {"folder/renamed.bin": content}
 
 
+def test_what_the_host_had_lately_is_not_sent(local: Place) -> None:
+    """Back to an earlier version, and back from being deleted; by one process, and by another."""
+    first, second = noise(5 * MB, 21), noise(5 * MB, 22)
+    file = local.workspace / "data.bin"
+    file.write_bytes(first)
+    local.remote.sync()
+    file.write_bytes(second)
+    assert synced(local)[1] > 5 * MB
+    file.write_bytes(first)
+    assert synced(local)[1] < 10_000
+    assert mirrored(local) == {"data.bin": first}
+    file.write_bytes(second)
+    assert local.open().sync().wire_bytes < 1000
+    assert mirrored(local) == {"data.bin": second}
+    file.unlink()
+    local.remote.sync()
+    assert mirrored(local) == {}
+    file.write_bytes(second)
+    assert synced(local)[1] < 10_000
+    # What is kept is a claim: when it turns out to be something else, the content is sent.
+    file.unlink()
+    synced(local)
+    for kept in (local.files / "mirror/.jupyter-remote/old").iterdir():
+        kept.write_bytes(b"other")
+    file.write_bytes(second)
+    local.run("1").check()
+    assert mirrored(local) == {"data.bin": second}
+
+
 @pytest.mark.slow
 def test_noise_is_not_blown_up_and_text_is_compressed(local: Place) -> None:
     (local.workspace / "noise").write_bytes(noise(10 * MB, 4))
@@ -261,7 +290,7 @@ def test_killed_at_any_point_nothing_is_torn_and_the_next_sync_converges(tmp_pat
                 assert remote.sync().kept == []
             assert files_of(mirror) == files_of(workspace)
             state = {path.name for path in (mirror / ".jupyter-remote").iterdir()}
-            assert state == {"index.json", "lock", "staging"}
+            assert state - {"old"} == {"index.json", "lock", "staging"}
             assert list((mirror / ".jupyter-remote/staging").iterdir()) == []
     assert survived < KILLS // 3, "most were not killed in time"
 

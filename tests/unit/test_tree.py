@@ -88,7 +88,7 @@ def assert_no_leftovers(root: Path) -> None:
     state = root / ".jupyter-remote"
     staging = state / "staging"
     assert not staging.exists() or not list(staging.iterdir())
-    assert {path.name for path in state.iterdir()} <= {"index.json", "lock", "staging", "kept"}
+    assert {path.name for path in state.iterdir()} <= {"index.json", "lock", "staging", "kept", "old"}
 
 
 # --- what is put is there ---
@@ -112,7 +112,7 @@ def test_files_links_folders_modes_and_times_arrive(tmp_path: Path, root: Path, 
     made, applied = sync(scanner, mirror)
     assert content_of(root) == content_of(local)
     assert (root / "secret").stat().st_mtime_ns == 1_500_000_000_123_456_789
-    assert applied == Applied(mirror.generation(), [], 8, 0)
+    assert applied == Applied(mirror.generation(), [], 8, 0, [])
     assert sync(scanner, mirror) == (Plan([], [], [], [], 8, 0), None)
     (local / "d/read-only").chmod(0o755)
     (local / "d/read-only/x").unlink()
