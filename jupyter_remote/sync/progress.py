@@ -1,4 +1,4 @@
-"""How far a sync has come: counted where the files are read, told at most ten times a second.
+"""How far a sync or a pull has come: counted where bytes are read, told at most ten times a second.
 
 How it looks is `progress_bar.py`.
 """
@@ -14,7 +14,7 @@ _INTERVAL_S = 0.1
 
 
 class Progress(NamedTuple):
-    """What of the files to be sent has been read and handed to the connection.
+    """What of the files to be sent has been read and handed to the connection, or of a pull has come.
 
     Args:
         bytes_done, bytes_total: of content, before compression.
@@ -35,7 +35,7 @@ class Meter:
 
     Args:
         report: is told the state at the beginning, at the end, and at most ten times a second between.
-        bytes_total, files_total: what there is to be sent.
+        bytes_total, files_total: what there is to be moved.
         clock: seconds, never going back.
     """
 

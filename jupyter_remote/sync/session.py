@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,8 @@ from typing import BinaryIO
 from ..agent import messages as m
 from ..agent.entry import FILE, Entry, Manifest
 from ..agent.mirror_index import SAME
-from ..agent.pack import DELETE, PUT, ChangedWhileReading, pack
+from ..agent.pack import DELETE, PUT, Change, ChangedWhileReading, pack
+from ..agent.recipe import Recipe
 from ..config_models import SyncOptions
 from ..connection import Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
@@ -194,6 +195,16 @@ class WorkspaceSync:
                 self._remote[change.path] = (change.entry, self._owner, SAME)
         self.brought.forget([change.path for change in planned.changes])
 
+    def recipes(self, connection: Connection, changes: Sequence[Change]) -> dict[str, Recipe]:
+        """How the content of a change set travels, for :func:`pack`; the inventory must be known.
+
+        Raises:
+            ProtocolError: the host's answer is none.
+        """
+        assert self._remote is not None
+        transfer = decide(changes, self._remote, self._received, self._refused, self._old)
+        return recipes(transfer, connection, self.mirror, self._scanner.open)
+
     def push(self, connection: Connection, progress: Report | None = None) -> Pushed:
         """Scans, and sends what is missing; the answer is waited for in :meth:`Pushed.finish`.
 
@@ -257,9 +268,7 @@ class WorkspaceSync:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
     def _send(self, connection: Connection, planned: Plan, progress: Report | None) -> tuple[Stream, int]:
-        assert self._remote is not None
-        transfer = decide(planned.changes, self._remote, self._received, self._refused, self._old)
-        shorter = recipes(transfer, connection, self.mirror)
+        shorter = self.recipes(connection, planned.changes)
         meter = _meter(planned, progress)
         opened = meter.opening(self._scanner.open) if meter else self._scanner.open
         yields = self.brought.yields(planned.yielding)

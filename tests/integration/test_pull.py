@@ -16,6 +16,7 @@ from hosts import Place
 
 from jupyter_remote.connection import Connection, Stream
 from jupyter_remote.errors import ConnectionLost, DiskFull, RemoteError, SyncError, UsageError
+from jupyter_remote.sync.progress import Progress
 
 ODD = [b"new\nline", b"caf\xe9", b"n" * 255, "näme".encode(), b" space ", b"a\\b", b"'\"$(x)"]
 
@@ -202,6 +203,22 @@ def test_a_cut_pull_goes_on_at_its_offset(place: Place, monkeypatch: pytest.Monk
     assert received < (20 << 20) - had + (1 << 20)
     assert hashlib.sha256((place.workspace / "big.bin").read_bytes()).hexdigest() == digest
     assert not (place.workspace / ".jupyter-remote" / "partial").exists()
+
+
+def test_a_pull_tells_how_far_it_is(local: Place) -> None:
+    local.run(
+        "import os\nopen('here.bin', 'wb').write(b'h' * 500_000)\n"
+        "for n in range(20): open(f'{n}.bin', 'wb').write(os.urandom(200_000))"
+    ).check()
+    (local.workspace / "here.bin").write_bytes(b"h" * 500_000)
+    told: list[Progress] = []
+    local.remote.pull(["*.bin"], progress=told.append)
+    assert told[0] == Progress(0, 4_500_000, 0, 21)
+    assert told[-1] == Progress(4_500_000, 4_500_000, 21, 21)
+    assert told == sorted(told)
+    told.clear()
+    local.remote.pull(["*.bin"], progress=told.append)
+    assert set(told) == {Progress(0, 0, 0, 0)}
 
 
 def test_a_broken_partial_is_not_trusted(local: Place) -> None:

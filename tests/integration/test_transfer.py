@@ -100,6 +100,19 @@ def test_a_large_file_is_sent_once_and_then_its_changes(local: Place) -> None:
     assert synced(local)[1] < 300_000
     assert mirrored(local) == {"folder/renamed.bin": content}
 
+    # Renamed and edited at once, beside another file that is gone and looks as likely.
+    (local.workspace / "other.bin").write_bytes(noise(30 * MB, 4))
+    synced(local)
+    (local.workspace / "other.bin").unlink()
+    content = content[: 20 * MB] + noise(1000, 5) + content[20 * MB + 1000 :]
+    file.unlink()
+    (local.workspace / "named anew.bin").write_bytes(content)
+    report, wire = synced(local)
+    assert report.sent == ["named anew.bin"] and report.bytes == len(content)
+    # Of both files the host tells 32 bytes for each block.
+    assert report.wire_bytes < 30_000 and wire < 800_000
+    assert mirrored(local) == {"named anew.bin": content}
+
 
 def test_what_the_host_had_lately_is_not_sent(local: Place) -> None:
     """Back to an earlier version, and back from being deleted; by one process, and by another."""
