@@ -73,7 +73,9 @@ class Meter:
         now = self._clock()
         if always or now >= self._next:
             self._next = now + _INTERVAL_S
-            self._report(Progress(self._bytes, self._totals[0], self._files, self._totals[1]))
+            # What changes while it is moved is moved again, and may have grown.
+            done, files = min(self._bytes, self._totals[0]), min(self._files, self._totals[1])
+            self._report(Progress(done, self._totals[0], files, self._totals[1]))
 
 
 class _Counted:
