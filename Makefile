@@ -1,11 +1,12 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test kills check bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
 	@echo "make test    all tests, with the environment and the system packages they need"
+	@echo "make kills   300 syncs whose client, agent or link dies at a random moment, and 2,000 random trees"
 	@echo "make check   ruff, mypy --strict, vermin"
 	@echo "make bench   every figure beside its peer's; writes build/bench.json"
 	@echo "make clean   remove .venv, build/ and caches"
@@ -18,6 +19,11 @@ test:
 	@scripts/system-packages openssh-client openssh-server rsync git
 	@scripts/environment test
 	@scripts/test
+
+kills:
+	@scripts/system-packages openssh-client openssh-server rsync git
+	@scripts/environment test
+	@SYNC_KILLS=300 SYNC_TREES=2000 scripts/test tests/integration/test_kills.py tests/integration/test_sync_trees.py
 
 check:
 	@scripts/check

@@ -17,11 +17,11 @@ from ..agent.entry import LINK, STATE_FOLDER, Entry, Manifest
 from ..agent.pack import DELETE, Change, ChangedWhileReading, pack
 from ..agent.recipe import Recipe
 from ..connection import Connection, Missing, Stale
-from ..errors import ProtocolError, SyncError, UsageError
+from ..errors import SyncError, UsageError
 from .content import Unsendable, Vanished, check_link, folder_entry, read
 from .folder import list_folder
 from .plan import plan
-from .session import ATTEMPTS, SyncReport, WorkspaceSync
+from .session import ATTEMPTS, SyncReport, WorkspaceSync, read_applied
 
 # A change set is committed when it holds this much: what a cut may cost.
 BATCH_BYTES = 64 << 20
@@ -169,12 +169,11 @@ def _send(
         raise
     finally:
         stream.close()
-    if not isinstance(answer, m.Facts) or not answer.data:
-        raise ProtocolError("the answer to a push is not one", host=connection.host.name)
-    report.kept += [(str(path), str(kept)) for path, kept in answer.data["kept"]]
+    generation, kept, _ = read_applied(answer)
+    report.kept += kept
     report.sent += [change.path for change in batch]
     report.bytes += sum(change.entry.size for change in batch if change.entry)
-    return int(answer.data["generation"])
+    return generation
 
 
 def _walk(root: str, paths: Sequence[str], problems: list[str]) -> Iterator[tuple[str, bool]]:

@@ -111,15 +111,8 @@ class Pushed:
                 raise
             finally:
                 self._stream.close()
-            if not isinstance(answer, m.Facts) or not answer.data:
-                raise ProtocolError("the answer to a sync is not one")
-            report.kept = [(str(path), str(kept)) for path, kept in answer.data["kept"]]
-            self._owner.applied(
-                self._scan,
-                self._planned,
-                int(answer.data["generation"]),
-                map(str, answer.data.get("old", ())),
-            )
+            generation, report.kept, old = read_applied(answer)
+            self._owner.applied(self._scan, self._planned, generation, old)
             if report.kept:
                 # What was moved aside may have been a folder with more of ours in it: compare anew.
                 self._owner.forget()
@@ -287,6 +280,17 @@ class WorkspaceSync:
             self.forget()
             raise
         return stream, size
+
+
+def read_applied(answer: m.Message) -> tuple[int, list[tuple[str, str]], list[str]]:
+    """The host's answer to a change set: new generation, what was kept aside, digests of what is old now."""
+    try:
+        if not isinstance(answer, m.Facts) or answer.data is None:
+            raise TypeError(f"a {type(answer).__name__}")
+        kept = [(str(path), str(where)) for path, where in answer.data["kept"]]
+        return int(answer.data["generation"]), kept, [str(digest) for digest in answer.data.get("old", ())]
+    except (TypeError, ValueError, KeyError) as error:
+        raise ProtocolError(f"the answer to a sync is not one: {error}") from None
 
 
 def _meter(planned: Plan, progress: Report | None) -> Meter | None:

@@ -35,6 +35,17 @@ PATHS = {
 }
 
 
+# What is said of a change set that was sent.
+SYNC_ANSWERS: dict[str, dict[str, object]] = {
+    "truth": {"generation": 2, "kept": []},
+    "sync-empty": {},
+    "sync-no-kept": {"generation": 2},
+    "sync-generation": {"generation": "two", "kept": []},
+    "sync-kept-text": {"generation": 2, "kept": "mine"},
+    "sync-kept-triple": {"generation": 2, "kept": [["a", "b", "c"]]},
+}
+
+
 def rows(lie: str) -> Iterator[bytes]:
     row = ["r/a", "file", 0o644, 5, 10**18, ""]
     if lie in PATHS:
@@ -68,6 +79,7 @@ class Agent:
         self.lie = lie
         self.decoder = Decoder()
         self.credit: dict[int, int] = {}
+        self.syncs: set[int] = set()
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -100,6 +112,17 @@ class Agent:
                     self.answer_list(frame.stream, message)
                 elif isinstance(message, m.Fetch):
                     self.fetch(frame.stream, json.loads(frame.payload))
+                elif isinstance(message, m.Blocks):
+                    self.tell_blocks(frame.stream)
+                elif isinstance(message, m.Sync):
+                    self.syncs.add(frame.stream)
+                elif isinstance(message, m.Data):
+                    # A client that is believed to send for ever would be found out here.
+                    self.write(encode(frame.stream, m.Credit(len(frame.payload))))
+                elif isinstance(message, m.End) and frame.stream in self.syncs:
+                    self.write(
+                        encode(frame.stream, m.Facts(SYNC_ANSWERS.get(self.lie, SYNC_ANSWERS["truth"])))
+                    )
 
     def answer_list(self, number: int, message: m.Message) -> None:
         if self.lie == "flood":
@@ -132,6 +155,15 @@ class Agent:
                 self.send(number, packer.compress(row + b"\n") + packer.flush(zlib.Z_SYNC_FLUSH))
         if self.lie != "cut-list":
             self.send(number, packer.flush())
+        self.write(encode(number, m.End()))
+
+    def tell_blocks(self, number: int) -> None:
+        told = {"blocks-flag": b"\2", "blocks-none": b"", "blocks-short": b"\1" + b"x" * 7}.get(
+            self.lie, b"\0"
+        )
+        while self.lie == "blocks-endless":
+            self.send(number, b"\1" + b"x" * (1 << 16))
+        self.send(number, told)
         self.write(encode(number, m.End()))
 
     def fetch(self, number: int, wanted: list[list[object]]) -> None:
@@ -179,9 +211,11 @@ def inventory(lie: str) -> Iterator[bytes]:
         for n in itertools.count():
             yield b'"%d/%s": 1,' % (n, os.urandom(30_000).hex().encode())
     told: object = {"generation": 1, "entries": {}}
+    if lie.startswith("blocks"):
+        told = {"generation": 1, "entries": {"mine": [["file", 0o644, 2 << 20, "0" * 40, ""], "me", "same"]}}
     entry = ["file", 0o644, 5, "0" * 40, ""]
-    if lie in PATHS:
-        told = {"generation": 1, "entries": {PATHS[lie]: [entry, "me", "same"]}}
+    if lie.startswith("there-"):
+        told = {"generation": 1, "entries": {PATHS[lie[6:]]: [entry, "me", "same"]}}
     shapes = {
         "list": [],
         "no-generation": {"entries": {}},

@@ -36,6 +36,9 @@ FLOODS = ["flood", "flood-empty", "flood-facts", "flood-events", "bomb", "noise"
 PULL_FLOODS = ["endless-line", "endless-problems", "endless-body"]
 INVENTORIES = ["list", "no-generation", "generation-text", "row", "entries-list", "nested", "other"]
 
+SYNC_ANSWERS = ["sync-empty", "sync-no-kept", "sync-generation", "sync-kept-text", "sync-kept-triple"]
+BLOCKS = ["blocks-flag", "blocks-none", "blocks-short", "blocks-endless"]
+
 
 class Lab:
     def __init__(self, folder: Path) -> None:
@@ -149,6 +152,24 @@ def test_a_lying_inventory_ends_in_a_protocol_error(lab: Lab, lie: str) -> None:
         remote.sync()
     assert memory.growth < BOUND
     assert lab.tree() == before
+
+
+@pytest.mark.parametrize("lie", [*SYNC_ANSWERS, *BLOCKS])
+def test_a_lie_about_a_change_set_is_a_protocol_error(lab: Lab, lie: str) -> None:
+    (lab.workspace / "mine").write_bytes(os.urandom(2 << 20))
+    before = lab.tree()
+    remote = lab.remote(lie)
+    remote.connection()
+    with Memory() as memory, pytest.raises(ProtocolError):
+        remote.sync()
+    assert memory.growth < BOUND
+    assert lab.tree() == before
+
+
+def test_a_lie_about_the_paths_there_only_makes_a_longer_plan(lab: Lab) -> None:
+    for lie in PATHS:
+        report = lab.remote(f"there-{lie}").sync()
+        assert report.sent == ["mine"], lie
 
 
 def test_a_file_too_large_to_be_true_fills_no_disk(lab: Lab) -> None:

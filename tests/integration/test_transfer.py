@@ -1,28 +1,20 @@
-"""What a sync sends over a real connection, and what is left of it when one of its processes is killed."""
+"""What a sync sends over a real connection, and what it needs not send."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
-from hosts import Place, await_true
+from hosts import Place, await_true, files_of
 
-from jupyter_remote.config import Config
 from jupyter_remote.errors import RemoteError
 from jupyter_remote.remote import Remote
 from jupyter_remote.sync.session import SyncReport
 
 MB = 1 << 20
-KILLS = int(os.environ.get("TRANSFER_KILLS", "30"))
 
 
 def noise(size: int, seed: int) -> bytes:
@@ -60,14 +52,6 @@ def synced(place: Place) -> tuple[SyncReport, int]:
 
 def mirrored(place: Place) -> dict[str, bytes]:
     return files_of(place.files / "mirror")
-
-
-def files_of(root: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in root.rglob("*")
-        if path.is_file() and not path.is_symlink() and path.relative_to(root).parts[0] != ".jupyter-remote"
-    }
 
 
 @pytest.mark.slow
@@ -193,119 +177,6 @@ def test_a_push_that_was_interrupted_goes_on_where_it_was(
     assert report.bytes == 6 * MB and report.wire_bytes < 2.1 * MB
     assert mirrored(local) == contents
     assert not received.exists()
-
-
-# --- killed ---
-
-
-CLIENTS = """
-import os, sys
-from pathlib import Path
-from jupyter_remote.config import Config
-from jupyter_remote.remote import Remote
-import jupyter_remote.sync.session, jupyter_remote.transports.process
-workspace, mirror = map(Path, sys.argv[1:])
-print("ready", flush=True)
-for _ in sys.stdin:
-    pid = os.fork()
-    if pid == 0:
-        remote = Remote(Config.load(workspace).host("local", {"workspace": str(mirror)}), workspace)
-        remote.connection()
-        os.write(1, b"%d\\n" % os.getpid())
-        remote.sync()
-        os.write(1, b"done\\n")
-        os._exit(0)
-    os.waitpid(pid, 0)
-    os.write(1, b"ended\\n")
-"""
-
-
-@contextlib.contextmanager
-def clients(workspace: Path, mirror: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that has all imported and starts a client for each line that it gets."""
-    program = [sys.executable, "-c", CLIENTS, str(workspace), str(mirror)]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
-
-
-def change(workspace: Path, chance: random.Random) -> None:
-    """Large files that grow, shrink, move and are copied; each is made of equal blocks of eight digits."""
-    for name in ("a", "b", "c", "d/e"):
-        place = workspace / name
-        place.parent.mkdir(exist_ok=True)
-        content = b"".join(b"%08d" % chance.randrange(10**8) * 8192 for _ in range(20))
-        what = chance.randrange(5)
-        if what == 0 or not place.exists():
-            place.write_bytes(content)
-        elif what == 1:
-            place.write_bytes(place.read_bytes() + content[: 65536 * 3])
-        elif what == 2:
-            old = place.read_bytes()
-            place.write_bytes(old[:131072] + content[:65536] + old[131072:])
-        elif what == 3:
-            place.rename(workspace / chance.choice("fgh"))
-        else:
-            (workspace / chance.choice("fgh")).write_bytes(place.read_bytes())
-    for number in range(20):
-        (workspace / f"small{number}").write_bytes(b"%08d" % chance.randrange(10**8) * 100)
-
-
-def assert_whole(mirror: Path, versions: list[set[bytes]]) -> None:
-    for path, content in files_of(mirror).items():
-        assert any(content in version for version in versions), f"{path} is torn"
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("victim", ["client", "agent"])
-def test_killed_at_any_point_nothing_is_torn_and_the_next_sync_converges(tmp_path: Path, victim: str) -> None:
-    workspace, mirror = tmp_path / "workspace", tmp_path / "mirror"
-    workspace.mkdir()
-    mirror.mkdir()
-    host = Config.load(workspace).host("local", {"workspace": str(mirror)})
-    chance = random.Random(11)
-    survived = 0
-    longest = 0.25
-    versions: list[set[bytes]] = []
-    with clients(workspace, mirror) as process:
-        assert process.stdin is not None and process.stdout is not None
-        for number in range(KILLS // 2):
-            change(workspace, chance)
-            versions = [*versions[-2:], set(files_of(workspace).values())]
-            process.stdin.write(b"\n")
-            process.stdin.flush()
-            client = psutil.Process(int(process.stdout.readline()))
-            [agent] = client.children()
-            timer = threading.Timer(chance.uniform(0, longest), os.kill, [
-                (client if victim == "client" else agent).pid, signal.SIGKILL
-            ])  # fmt: skip
-            timer.start()
-            said = process.stdout.readline()
-            if said == b"done\n":
-                # A sync takes as long as the machine is busy: aim earlier after a miss, later after a hit.
-                survived += 1
-                longest *= 0.7
-                timer.cancel()
-                said = process.stdout.readline()
-            else:
-                longest = min(longest * 1.1, 1.0)
-            assert said == b"ended\n"
-            timer.join()
-            psutil.wait_procs([agent])
-            assert_whole(mirror, versions)
-            if number % 3 == 2:
-                continue  # killed again before anything could be mended
-            with Remote(host, workspace) as remote:
-                # Nothing but what we put there ourselves may be in the way.
-                assert remote.sync().kept == []
-            assert files_of(mirror) == files_of(workspace)
-            state = {path.name for path in (mirror / ".jupyter-remote").iterdir()}
-            assert state - {"old"} == {"index.json", "lock", "staging"}
-            assert list((mirror / ".jupyter-remote/staging").iterdir()) == []
-    assert survived < KILLS // 3, "most were not killed in time"
 
 
 def test_an_agent_that_dies_is_an_error_and_what_came_is_used(local: Place) -> None:
