@@ -21,7 +21,7 @@ from ..agent.artifacts import Found
 from ..agent.entry import DIR, FILE, LINK, Entry
 from .content import file_entry
 
-_NAME, _LOG, _LOCK = "pulled.json", "pulled.log", "pulled.lock"
+_NAME, _LOG = "pulled.json", "pulled.log"
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 # Of a file: source, size and time there, size and time here, digest, mode here. Of a link: source, target.
@@ -80,6 +80,7 @@ class Pulled:
         # What was read: the file, the log, and that up to where.
         self._seen: Any = None
         self._log_at = 0
+        self._descriptor = -1
 
     def rows(self) -> dict[str, Row]:
         """All rows, with what others have written since the last look (two stats when nobody has)."""
@@ -102,11 +103,7 @@ class Pulled:
         self._rows[path] = self._news[path] = row
         line = json.dumps([path, row], separators=(",", ":")).encode("ascii") + b"\n"
         # One write at the end of the file: where there are no locks, lines of two pulls don't mix either.
-        descriptor = os.open(self._log, _APPEND, 0o600)
-        try:
-            os.write(descriptor, line)
-        finally:
-            os.close(descriptor)
+        os.write(self._descriptor, line)
 
     def forget(self, paths: Iterable[str]) -> None:
         """These are no longer what a pull brought. Writes it down."""
@@ -119,27 +116,45 @@ class Pulled:
         """Writes everything down, beside what other pulls have written in the meantime."""
         if self._news:
             self._fold(())
+        self._close()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else puts a pulled file in its place, or writes here, for as long as this lasts."""
+        if self._descriptor < 0:
+            self._prepare()
+            self._descriptor = os.open(self._log, _APPEND, 0o600)
+        _lock(self._descriptor, True)
+        try:
+            yield
+        finally:
+            _lock(self._descriptor, False)
 
     def _fold(self, gone: Iterable[str]) -> None:
         new = f"{self._file}.{os.getpid()}.{time.monotonic_ns()}"
-        with self.locked():
-            self._seen = None
-            rows = self.rows()
-            for path in gone:
-                rows.pop(path, None)
-            try:
+        try:
+            with self.locked():
+                self._seen = None
+                rows = self.rows()
+                for path in gone:
+                    rows.pop(path, None)
                 Path(new).write_text(json.dumps(rows, separators=(",", ":")), encoding="ascii")
                 os.replace(new, self._file)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._log)
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(new)
+                # Emptied and not removed, because others have it open, and it is what is locked.
+                os.ftruncate(self._descriptor, 0)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new)
+            self._close()
         self._news = {}
 
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
     def _prepare(self) -> None:
-        if not os.path.isdir(self._folder):
-            os.makedirs(self._folder, 0o700, exist_ok=True)
+        os.makedirs(self._folder, 0o700, exist_ok=True)
         ignore = os.path.join(self._folder, ".gitignore")
         if not os.path.lexists(ignore):
             Path(ignore).write_text("*\n", encoding="ascii")
@@ -159,24 +174,21 @@ class Pulled:
                     rows[path] = row
         return rows
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Nobody else puts a pulled file in its place, or writes here, for as long as this lasts."""
-        self._prepare()
-        with open(os.path.join(self._folder, _LOCK), "ab") as file:
-            # On file systems without locks the worst is that a row of two pulls at once is lost, or that one
-            # of them keeps aside what the other has just brought.
-            with contextlib.suppress(OSError):
-                if sys.platform == "win32":
-                    import msvcrt
 
-                    file.seek(0)
-                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-                else:
-                    import fcntl
+def _lock(descriptor: int, take: bool) -> None:
+    # On file systems without locks the worst is that a row of two pulls at once is lost, or that one of them
+    # keeps aside what the other has just brought.
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":
+            import msvcrt
 
-                    fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            # Far behind the end, because nobody may read what is locked there.
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if take else msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX if take else fcntl.LOCK_UN)
 
 
 def _mark(path: str) -> tuple[int, ...] | None:

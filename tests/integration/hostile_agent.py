@@ -46,6 +46,15 @@ SYNC_ANSWERS: dict[str, dict[str, object]] = {
 }
 
 
+# Answers to a Look and a WasPut.
+NONSENSE: dict[str, dict[str, object] | None] = {
+    "answers-none": None,
+    "answers-number": {"states": 1, "put": 1},
+    "answers-too-many": {"states": "sss", "put": "111"},
+    "answers-too-few": {"states": "", "put": ""},
+}
+
+
 def rows(lie: str) -> Iterator[bytes]:
     row = ["r/a", "file", 0o644, 5, 10**18, ""]
     if lie in PATHS:
@@ -110,6 +119,8 @@ class Agent:
                     self.credit[frame.stream] = self.credit.get(frame.stream, 1 << 20) + message.amount
                 elif isinstance(message, (m.Find, m.Inventory)):
                     self.answer_list(frame.stream, message)
+                elif isinstance(message, (m.Look, m.WasPut)):
+                    self.write(encode(frame.stream, m.Facts(NONSENSE.get(self.lie, {}))))
                 elif isinstance(message, m.Fetch):
                     self.fetch(frame.stream, json.loads(frame.payload))
                 elif isinstance(message, m.Blocks):

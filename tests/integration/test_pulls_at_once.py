@@ -132,7 +132,7 @@ def test_pulls_at_once_into_one_folder_don_t_disturb_each_other(folders: tuple[P
         assert files_of(workspace) == files_of(mirror)
         assert remote.sync().sent == []
     state = {path.name for path in (workspace / ".jupyter-remote").iterdir()}
-    assert state == {".gitignore", "pulled.json", "pulled.lock"}
+    assert state == {".gitignore", "pulled.json", "pulled.log"}
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     two.save()
     one.save()
     assert len(Pulled(folder).rows()) == len(one.rows()) == 40
-    assert {path.name for path in tmp_path.iterdir()} == {"pulled.json", "pulled.lock", ".gitignore"}
+    assert {path.name for path in tmp_path.iterdir()} == {"pulled.json", "pulled.log", ".gitignore"}
 
 
 def test_what_is_forgotten_does_not_come_back(tmp_path: Path) -> None:
