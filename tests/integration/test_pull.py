@@ -138,6 +138,11 @@ def test_a_pulled_file_that_changed_on_both_sides_is_kept_aside_there(local: Pla
     ((path, kept),) = report.kept
     assert path == "a" and (Path(remote.mirror) / kept).read_text() == "theirs"
     assert (Path(remote.mirror) / "a").read_text() == "mine"
+    # It is ours now: as it was pulled, it is an edit like any other.
+    (Path(remote.mirror) / "a").write_text("theirs again")
+    (local.workspace / "a").write_text("first")
+    report = local.open().sync()
+    assert (report.sent, len(report.kept)) == (["a"], 1)
     assert remote.pull(["new"]).kept == []
     assert (local.workspace / "new").read_text() == "newer"
 
