@@ -6,7 +6,7 @@
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
 	@echo "make test    all tests, with the environment and the system packages they need"
-	@echo "make kills   300 syncs whose client, agent or link dies at a random moment, and 2,000 random trees"
+	@echo "make kills   300 syncs and 300 pulls that die at a random moment, and 2,000 random trees"
 	@echo "make check   ruff, mypy --strict, vermin"
 	@echo "make bench   every figure beside its peer's; writes build/bench.json"
 	@echo "make clean   remove .venv, build/ and caches"
@@ -23,7 +23,8 @@ test:
 kills:
 	@scripts/system-packages openssh-client openssh-server rsync git
 	@scripts/environment test
-	@SYNC_KILLS=300 SYNC_TREES=2000 scripts/test tests/integration/test_kills.py tests/integration/test_sync_trees.py
+	@SYNC_KILLS=300 SYNC_TREES=2000 PULL_KILLS=300 scripts/test \
+		tests/integration/test_kills.py tests/integration/test_sync_trees.py tests/integration/test_pulls_at_once.py
 
 check:
 	@scripts/check

@@ -1,6 +1,6 @@
-"""The line that shows how far a sync has come, in a notebook and in a terminal.
+"""The line that shows how far a sync or a pull has come, in a notebook and in a terminal.
 
-It appears when a sync takes more than a second, and is gone afterwards. Counting is `sync/progress.py`.
+It appears when one takes more than a second, and is gone afterwards. Counting is `sync/progress.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Write = Callable[[str], None]
 
 
 class ProgressBar:
-    """Takes the `progress` of a sync; a context manager, at whose end the line disappears.
+    """Takes the `progress` of a sync or a pull; a context manager, at whose end the line disappears.
 
     Args:
         host: name of the host, for the line.
@@ -63,12 +63,12 @@ class ProgressBar:
 
 
 def bar_line(host: str, progress: Progress, seconds: float) -> str:
-    """Return a sync's progress as one line: share, bytes, files, rate and the time that is left.
+    """Return progress as one line: share, bytes, files, rate and the time that is left.
 
     Args:
         host: its name.
         progress: the state now.
-        seconds: since the sync began.
+        seconds: since it began.
     """
     done, total, files, all_files = progress
     share = done / total if total else files / all_files if all_files else 1.0

@@ -263,7 +263,12 @@ class Remote:
         raise SyncError(f"the mirror on {self.host.name} keeps changing", host=self.host.name)
 
     def pull(
-        self, patterns: Sequence[str], *, output: Path | None = None, dry_run: bool = False
+        self,
+        patterns: Sequence[str],
+        *,
+        output: Path | None = None,
+        dry_run: bool = False,
+        progress: Report | None = None,
     ) -> PullReport:
         """Brings files of the mirror here: those that match, and are not here already.
 
@@ -271,6 +276,7 @@ class Remote:
             patterns: as in a .gitignore, e.g. ``results/**`` or ``*.png``; see `agent/patterns.py`.
             output: the folder they go to; the workspace when None.
             dry_run: only say what would come.
+            progress: told how far it has come, at most ten times a second.
 
         Returns:
             What came. A file that was changed here too is kept aside, see ``kept``.
@@ -282,11 +288,12 @@ class Remote:
             ConnectError: the link failed; the next pull goes on where it was cut.
         """
         from .sync.pull import parse_patterns, pull
+        from .sync.pulled import source_of
         from .sync.target import Target
 
         parse_patterns(patterns)  # before a host is asked
-        target = Target(output or self.workspace, f"{self.host.name}:{self.mirror}", self._sync.synced)
-        return pull(self.connection(), self.mirror, patterns, target, dry_run=dry_run)
+        target = Target(output or self.workspace, source_of(self.host.name, self.mirror))
+        return pull(self.connection(), self.mirror, patterns, target, dry_run=dry_run, progress=progress)
 
     def push(self, paths: Sequence[str | os.PathLike[str]]) -> SyncReport:
         """Brings files and folders of the workspace to its mirror, also those that the sync leaves out.
@@ -338,10 +345,13 @@ class Remote:
     def _sync(self) -> WorkspaceSync:
         if self._kept_sync is None:
             from .sync.owner import workspace_owner
+            from .sync.pulled import source_of
             from .sync.session import WorkspaceSync  # while the host starts, see Connection.open
 
             owner = workspace_owner(self.workspace)
-            self._kept_sync = WorkspaceSync(self.workspace, self.mirror, owner, self.host.sync)
+            self._kept_sync = WorkspaceSync(
+                self.workspace, self.mirror, owner, self.host.sync, source_of(self.host.name, self.mirror)
+            )
         return self._kept_sync
 
     # The link.

@@ -19,8 +19,9 @@ from .pack import CHMOD, DELETE, PUT
 
 TYPE_CHECKING = False  # as in typing
 if TYPE_CHECKING:
-    from typing import Iterable
+    from typing import Any, Iterable
 
+    from .cast_off import CastOff
     from .mirror_index import Journal, Records
 
 _OPEN = 0o700
@@ -89,16 +90,25 @@ def otherwise(journal: Journal, records: Records, forgotten: Iterable[str] = ())
 class Commit:
     """One change set on its way into place.
 
-    ``records``, ``kept``, ``written`` and ``deleted`` tell the outcome; ``forgotten`` are paths without a
-    change of their own that are in the records no more.
+    ``records``, ``kept``, ``written``, ``deleted`` and ``old`` (digests that were cast off) tell the outcome;
+    ``forgotten`` are paths without a change of their own that are in the records no more.
 
     Args:
         root: the workspace on the host.
         records: the index; a copy is worked on.
         owner: id of the local workspace that the changes come from.
+        yields: path -> [size, mtime_ns] of the host's own files that were pulled, edited, and are replaced.
+        cast_off: where content of ours that is replaced or deleted is kept for a while.
     """
 
-    def __init__(self, root: bytes, records: Records, owner: str) -> None:
+    def __init__(
+        self,
+        root: bytes,
+        records: Records,
+        owner: str,
+        yields: dict[str, Any] | None = None,
+        cast_off: CastOff | None = None,
+    ) -> None:
         self.records = dict(records)
         self.forgotten: set[str] = set()
         self.kept: list[tuple[str, str]] = []
@@ -106,6 +116,9 @@ class Commit:
         self.deleted = 0
         self._root = root
         self._owner = owner
+        self._yields = yields or {}
+        self._cast_off = cast_off
+        self.old: list[str] = []
         self._checked: set[str] = set()
         self._modes: dict[str, int] = {}
         self._kept_folder = ""
@@ -159,6 +172,7 @@ class Commit:
                     # Files of others are in it: it is their folder from now on.
                     return
             else:
+                self._keep_content(place, status, record)
                 os.unlink(place)
             self.deleted += 1
 
@@ -184,6 +198,8 @@ class Commit:
             self._keep_aside(change.path)
         elif status is not None and stat.S_ISDIR(status.st_mode):
             self._remove_folder(change.path)
+        elif status is not None:
+            self._keep_content(place, status, self.records.get(change.path))
         os.replace(source, place)
         self.written += 1
         if change.seen is None or self._is_seen_anew is True:
@@ -210,7 +226,12 @@ class Commit:
 
     def _is_ours(self, path: str, place: bytes, status: os.stat_result) -> bool:
         record = self.records.get(path)
-        if record is None or record.owner != self._owner:
+        if record is not None and record.owner != self._owner:
+            return False
+        is_file = stat.S_ISREG(status.st_mode)
+        if is_file and self._yields.get(path) == [status.st_size, status.st_mtime_ns]:
+            return True
+        if record is None:
             return False
         if path in self._modes and stat.S_ISDIR(status.st_mode):
             return record.entry.kind == DIR
@@ -251,6 +272,13 @@ class Commit:
         self.forgotten.add(path)
         if not stat.S_ISREG(status.st_mode):
             self._forget(path)
+
+    def _keep_content(self, place: bytes, status: os.stat_result, record: Record | None) -> None:
+        """Of a file that is about to go, and is what its record says."""
+        if self._cast_off is None or record is None or not is_as_recorded(record, place, status):
+            return
+        if self._cast_off.keep(place, record.entry, status):
+            self.old.append(record.entry.digest)
 
     def _new_kept_folder(self) -> str:
         base = f"{STATE_FOLDER}/kept/{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"

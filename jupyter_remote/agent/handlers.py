@@ -44,6 +44,8 @@ class Handlers:
             m.Blocks: self.blocks,
             m.Find: self.find,
             m.Fetch: self.fetch,
+            m.Look: self.look,
+            m.WasPut: self.was_put,
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
@@ -96,7 +98,7 @@ class Handlers:
         # First, because what was received may be what a killed commit has left.
         received = mirror.received()
         generation, entries = mirror.inventory()
-        content = write(generation, entries, received)
+        content = write(generation, entries, received, mirror.old())
         for at in range(0, len(content), PIECE):
             stream.send(m.Data(), content[at : at + PIECE])
         stream.send(m.End())
@@ -123,7 +125,7 @@ class Handlers:
         done = False
         try:
             mirror = self._mirror(message.workspace)
-            applied = mirror.apply(message.generation, message.owner, stream.reader())
+            applied = mirror.apply(message.generation, message.owner, stream.reader(), message.yields)
             done = True
         except Stale as stale:
             stream.send(m.Failure("stale", str(stale), details={"generation": stale.current}))
@@ -141,7 +143,11 @@ class Handlers:
             with self._sync_done:
                 self._syncs[stream.number] = done
                 self._sync_done.notify_all()
-        facts = {"generation": applied.generation, "kept": [list(pair) for pair in applied.kept]}
+        facts = {
+            "generation": applied.generation,
+            "kept": [list(pair) for pair in applied.kept],
+            "old": applied.old,
+        }
         stream.send(m.Facts(facts))
 
     def find(self, stream: Stream, message: m.Find, _payload: bytes) -> None:
@@ -167,6 +173,23 @@ class Handlers:
         for piece in send(expand(message.workspace), json.loads(payload), bool(message.content)):
             stream.send(m.Data(), piece)
         stream.send(m.End())
+
+    def look(self, stream: Stream, message: m.Look, payload: bytes) -> None:
+        """Tells what became of files that were pulled."""
+        import zlib
+
+        from .artifacts import look_at
+
+        wanted = json.loads(zlib.decompress(payload))
+        stream.send(m.Facts({"states": look_at(expand(message.workspace), wanted)}))
+
+    def was_put(self, stream: Stream, message: m.WasPut, payload: bytes) -> None:
+        """Tells whether a client has what a sync put here."""
+        import zlib
+
+        was_put = self._mirror(message.workspace).was_put
+        rows = json.loads(zlib.decompress(payload))
+        stream.send(m.Facts({"put": "".join("01"[was_put(*row)] for row in rows)}))
 
     # Runs.
 

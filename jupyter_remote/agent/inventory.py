@@ -16,7 +16,7 @@ from .mirror_index import CHANGED, MISSING, SAME
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterable
 
     Inventory = dict[str, tuple[Entry, str, str]]
 
@@ -26,14 +26,16 @@ _KINDS = {FILE: "f", LINK: "l", DIR: "d"}
 _STATES = {SAME: "s", CHANGED: "c", MISSING: "m"}
 
 
-def write(generation: int, entries: Inventory, received: dict[str, int]) -> bytes:
-    """The list: what was put (path -> entry, owner, state), and what syncs that were cut have left."""
+def write(generation: int, entries: Inventory, received: dict[str, int], old: Iterable[str] = ()) -> bytes:
+    """The list: what was put (path -> entry, owner, state), what syncs that were cut have left, and the
+    digests of what was replaced lately."""
     rows = list(entries.values())
     stuff = [row[0] for row in rows]
     owners = {owner: number for number, owner in enumerate({row[1]: None for row in rows})}
     told = {
         "generation": generation,
         "received": received,
+        "old": list(old),
         "owners": list(owners),
         "paths": list(entries),
         "put_by": [owners[row[1]] for row in rows],
@@ -48,7 +50,7 @@ def write(generation: int, entries: Inventory, received: dict[str, int]) -> byte
     return b"".join((COUNT.pack(len(digests) // DIGEST_SIZE), digests, zlib.compress(text, 1)))
 
 
-def parse(text: bytes, digests: bytes) -> tuple[int, Inventory, dict[str, int]]:
+def parse(text: bytes, digests: bytes) -> tuple[int, Inventory, dict[str, int], list[str]]:
     """What was given to :func:`write`, checked field by field: nobody vouches for it.
 
     Raises:
@@ -79,7 +81,7 @@ def parse(text: bytes, digests: bytes) -> tuple[int, Inventory, dict[str, int]]:
     inventory = dict(zip(paths, zip(entries, [owners[number] for number in put_by], states)))
     received = told["received"]
     _all(list(received.values()), int)
-    return int(told["generation"]), inventory, received
+    return int(told["generation"]), inventory, received, _all(told["old"], str)
 
 
 def _all(column: Any, kind: type) -> list[Any]:

@@ -169,11 +169,17 @@ class Inventory(Message):
 
 
 class Sync(Message):
-    """A change set (packed, in Data frames up to End) on top of a generation of the mirror."""
+    """A change set (packed, in Data frames up to End) on top of a generation of the mirror.
+
+    Args:
+        yields: path -> [size, mtime_ns] of files of the host's own that were pulled and edited since: they
+            are replaced as long as they are still like this, and not kept aside.
+    """
 
     workspace: str
     generation: int
     owner: str
+    yields: dict[str, Any] | None = None
     kind: ClassVar[int] = 22
 
 
@@ -268,6 +274,28 @@ class Fetch(Message):
     workspace: str
     content: int = 1
     kind: ClassVar[int] = 31
+
+
+class Look(Message):
+    """Whether paths of a mirror are as they were pulled.
+
+    The payload is zlib of JSON, rows for `artifacts.look_at`. Answered by Facts: ``states``, one letter
+    for each.
+    """
+
+    workspace: str
+    kind: ClassVar[int] = 60
+
+
+class WasPut(Message):
+    """Whether these are what a sync put at their paths.
+
+    The payload is zlib of JSON, ``[path, digest, target]`` each. Answered by Facts: ``put``, a 1 or a 0
+    for each.
+    """
+
+    workspace: str
+    kind: ClassVar[int] = 61
 
 
 # --- agent to supervisor, supervisor to worker -------------------------------------------------------

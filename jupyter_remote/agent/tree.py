@@ -13,6 +13,7 @@ import shutil
 import time
 from contextlib import contextmanager, suppress
 
+from .cast_off import CastOff
 from .commit import Commit, Staged, journal_of, otherwise, settle
 from .contents import Contents, Received, tag_of
 from .entry import STATE_FOLDER, BadContent, BadPath, Entry, Manifest, Stale, TreeError, encode_path
@@ -25,7 +26,7 @@ from .staging import MissingContent, stage
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Callable, Iterator
+    from typing import Any, Callable, Iterator
 
     from .index_log import Memory
 
@@ -64,12 +65,14 @@ class Applied(NamedTuple):
         kept: what was in the way and is not ours: (path, where it is kept now), both relative.
         written: files, links and folders put in place, and modes changed.
         deleted: files, links and folders removed.
+        old: digests of what was replaced or deleted, and can be had for a while.
     """
 
     generation: int
     kept: list[tuple[str, str]]
     written: int
     deleted: int
+    old: list[str]
 
 
 class Mirror:
@@ -85,6 +88,7 @@ class Mirror:
         self._index = IndexLog(self._state)
         self._staging_folder = os.path.join(self._state, b"staging")
         self._received = Received(self._state)
+        self._cast_off = CastOff(self._state)
 
     def generation(self) -> int:
         """Number of the state we last gave it; 0 for none. One stat when nothing changed.
@@ -114,12 +118,16 @@ class Mirror:
                 self._bury()
         return self._received.sizes()
 
+    def old(self) -> list[str]:
+        """Digests of what syncs have replaced or deleted lately, and that is still here."""
+        return self._cast_off.digests()
+
     def blocks(self, contents: list[tuple[str, int]]) -> Iterator[bytes]:
         """What is told of the blocks of contents (digest, size), so that only changed ones are sent.
 
         For each: a byte, 1 when it is here, then the rows of :func:`recipe.rows`.
         """
-        here = Contents(self._root, self._index.load().records)
+        here = Contents(self._root, self._index.load().records, self._cast_off)
         for digest, size in contents:
             file = here.open(digest)
             if file is None:
@@ -129,13 +137,25 @@ class Mirror:
                 yield b"\1"
                 yield from rows(file.read, size)
 
-    def apply(self, base_generation: int, owner: str, read: Callable[[int], bytes]) -> Applied:
+    def was_put(self, path: str, digest: str, target: str) -> bool:
+        """Whether this content, or link, is what a sync last put at a path, whatever is there now."""
+        record = self._index.load()[1].get(path)
+        return record is not None and (record.entry.digest, record.entry.target) == (digest, target)
+
+    def apply(
+        self,
+        base_generation: int,
+        owner: str,
+        read: Callable[[int], bytes],
+        yields: dict[str, Any] | None = None,
+    ) -> Applied:
         """Applies a change set: all of it, or nothing unless a step on the disk itself fails.
 
         Args:
             base_generation: what the change set was planned on.
             owner: id of the local workspace.
             read: the packed stream; at most n bytes, at least one, b"" at the end.
+            yields: path -> [size, mtime_ns] of the host's own files that may be replaced.
 
         Raises:
             Stale: the mirror is at another generation. Nothing was done.
@@ -146,29 +166,31 @@ class Mirror:
         os.makedirs(self._root, 0o755, exist_ok=True)
         os.makedirs(self._state, 0o700, exist_ok=True)
         with self._staging(base_generation, tag_of(owner)) as folder:
-            changes = stage(folder, read, Contents(self._root, self._index.load().records), self._received)
+            here = Contents(self._root, self._index.load().records, self._cast_off)
+            changes = stage(folder, read, here, self._received)
             if not changes:
-                return Applied(base_generation, [], 0, 0)
+                return Applied(base_generation, [], 0, 0, [])
             with self._locked():
                 memory = self._load()
                 if memory.generation != base_generation:
                     raise Stale(memory.generation)
                 try:
-                    return self._commit(memory, owner, changes)
+                    return self._commit(memory, owner, changes, yields or {})
                 except BaseException:
                     # Its room may be what the index needs to be written on a full disk.
                     shutil.rmtree(folder, ignore_errors=True)
                     self._settle()
                     raise
 
-    def _commit(self, memory: Memory, owner: str, changes: list[Staged]) -> Applied:
+    def _commit(self, memory: Memory, owner: str, changes: list[Staged], yields: dict[str, Any]) -> Applied:
         journal = journal_of(changes, memory.records, owner)
         memory = self._index.begin(memory, journal)
-        commit = Commit(self._root, memory.records, owner)
+        commit = Commit(self._root, memory.records, owner, yields, self._cast_off)
         commit.run(changes)
         corrections = otherwise(journal, commit.records, commit.forgotten)
         generation = self._index.end(memory, commit.records, corrections).generation
-        return Applied(generation, commit.kept, commit.written, commit.deleted)
+        self._cast_off.trim()
+        return Applied(generation, commit.kept, commit.written, commit.deleted, commit.old)
 
     def _load(self) -> Memory:
         """The index, after the work of a killed commit has been looked at. Needs the lock."""
@@ -204,6 +226,8 @@ class Mirror:
                 raise Stale(generation)
             os.makedirs(parent, 0o700, exist_ok=True)
             self._bury()
+            # There may be less room than there was.
+            self._cast_off.trim()
             os.mkdir(folder, 0o700)
             lock = os.open(os.path.join(folder, b"lock"), os.O_RDWR | os.O_CREAT, 0o600)
             _lock(lock, wait=False)
@@ -213,7 +237,12 @@ class Mirror:
             raise
         except BaseException as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                self._received.clear()
+                # What was cast off goes first; what has come on a long way only when that is not enough.
+                if not self._cast_off.clear():
+                    self._received.clear()
+                else:
+                    with suppress(OSError):
+                        self._received.keep(folder, tag)
             else:
                 # It has come a long way, and the next try needs it.
                 with suppress(OSError):

@@ -47,6 +47,15 @@ SYNC_ANSWERS: dict[str, dict[str, object]] = {
 }
 
 
+# Answers to a Look and a WasPut.
+NONSENSE: dict[str, dict[str, object] | None] = {
+    "answers-none": None,
+    "answers-number": {"states": 1, "put": 1},
+    "answers-too-many": {"states": "sss", "put": "111"},
+    "answers-too-few": {"states": "", "put": ""},
+}
+
+
 def rows(lie: str) -> Iterator[bytes]:
     row = ["r/a", "file", 0o644, 5, 10**18, ""]
     if lie in PATHS:
@@ -111,6 +120,8 @@ class Agent:
                     self.credit[frame.stream] = self.credit.get(frame.stream, 1 << 20) + message.amount
                 elif isinstance(message, (m.Find, m.Inventory)):
                     self.answer_list(frame.stream, message)
+                elif isinstance(message, (m.Look, m.WasPut)):
+                    self.write(encode(frame.stream, m.Facts(NONSENSE.get(self.lie, {}))))
                 elif isinstance(message, m.Fetch):
                     self.fetch(frame.stream, json.loads(frame.payload))
                 elif isinstance(message, m.Blocks):
@@ -220,7 +231,7 @@ def inventory(lie: str) -> Iterator[bytes]:
         for n in itertools.count():
             yield b'"%d/%s",' % (n, os.urandom(30_000).hex().encode())
     none: dict[str, object] = {key: [] for key in ("owners", "paths", "put_by", "modes", "sizes", "targets")}
-    told = {**none, "generation": 1, "received": {}, "states": "", "kinds": ""}
+    told = {**none, "generation": 1, "received": {}, "old": [], "states": "", "kinds": ""}
     folder = {**told, "paths": ["a"], "owners": ["me"], "put_by": [0], "modes": [493], "sizes": [0]}
     folder |= {"states": "s", "kinds": "d"}
     shapes: dict[str, object] = {

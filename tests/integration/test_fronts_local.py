@@ -353,7 +353,7 @@ def test_artifacts_come_when_the_run_ends_also_when_it_failed(workspace: Path) -
     assert done.returncode == 3
     assert "local: pulled 2 files (4 B): b.png, results/a" in done.stderr.decode()
     assert sorted(path.name for path in workspace.rglob("*") if path.is_file()) == sorted(
-        [".gitignore", "a", "b.png", "pulled.json"]
+        [".gitignore", "a", "b.png", "pulled.json", "pulled.log"]
     )
 
 

@@ -147,6 +147,19 @@ def test_a_flood_ends_within_bounds(lab: Lab, lie: str) -> None:
     }
 
 
+@pytest.mark.parametrize("lie", ["answers-none", "answers-number", "answers-too-many", "answers-too-few"])
+def test_nonsense_about_what_was_pulled_is_a_protocol_error(lab: Lab, lie: str) -> None:
+    remote = lab.remote("truth")
+    assert remote.pull(["r/**"]).pulled == ["r/a"]
+    with pytest.raises(ProtocolError):
+        lab.remote(lie).sync()  # which asks what became of it
+    (lab.workspace / "r/a").write_text("edited")
+    (lab.workspace / ".jupyter-remote/pulled.json").unlink()
+    with pytest.raises(ProtocolError):
+        lab.remote(lie).pull(["r/**"])  # which asks whether a sync has put it there
+    assert (lab.workspace / "r/a").read_text() == "edited"
+
+
 @pytest.mark.parametrize("lie", [*FLOODS, *INVENTORIES])
 def test_a_lying_inventory_ends_in_a_protocol_error(lab: Lab, lie: str) -> None:
     before = lab.tree()

@@ -85,6 +85,48 @@ def test_a_large_file_is_sent_once_and_then_its_changes(local: Place) -> None:
     assert synced(local)[1] < 300_000
     assert mirrored(local) == {"folder/renamed.bin": content}
 
+    # Renamed and edited at once, beside another file that is gone and looks as likely.
+    (local.workspace / "other.bin").write_bytes(noise(30 * MB, 4))
+    synced(local)
+    (local.workspace / "other.bin").unlink()
+    content = content[: 20 * MB] + noise(1000, 5) + content[20 * MB + 1000 :]
+    file.unlink()
+    (local.workspace / "named anew.bin").write_bytes(content)
+    report, wire = synced(local)
+    assert report.sent == ["named anew.bin"] and report.bytes == len(content)
+    # Of both files the host tells 32 bytes for each block.
+    assert report.wire_bytes < 30_000 and wire < 800_000
+    assert mirrored(local) == {"named anew.bin": content}
+
+
+def test_what_the_host_had_lately_is_not_sent(local: Place) -> None:
+    """Back to an earlier version, and back from being deleted; by one process, and by another."""
+    first, second = noise(5 * MB, 21), noise(5 * MB, 22)
+    file = local.workspace / "data.bin"
+    file.write_bytes(first)
+    local.remote.sync()
+    file.write_bytes(second)
+    assert synced(local)[1] > 5 * MB
+    file.write_bytes(first)
+    assert synced(local)[1] < 10_000
+    assert mirrored(local) == {"data.bin": first}
+    file.write_bytes(second)
+    assert local.open().sync().wire_bytes < 1000
+    assert mirrored(local) == {"data.bin": second}
+    file.unlink()
+    local.remote.sync()
+    assert mirrored(local) == {}
+    file.write_bytes(second)
+    assert synced(local)[1] < 10_000
+    # What is kept is a claim: when it turns out to be something else, the content is sent.
+    file.unlink()
+    synced(local)
+    for kept in (local.files / "mirror/.jupyter-remote/old").iterdir():
+        kept.write_bytes(b"other")
+    file.write_bytes(second)
+    local.run("1").check()
+    assert mirrored(local) == {"data.bin": second}
+
 
 @pytest.mark.slow
 def test_noise_is_not_blown_up_and_text_is_compressed(local: Place) -> None:

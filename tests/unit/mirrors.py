@@ -110,7 +110,7 @@ def assert_no_leftovers(root: Path) -> None:
     state = root / ".jupyter-remote"
     staging = state / "staging"
     assert not staging.exists() or not list(staging.iterdir())
-    assert {path.name for path in state.iterdir()} <= {"index", "lock", "staging", "kept"}
+    assert {path.name for path in state.iterdir()} <= {"index", "lock", "staging", "kept", "old"}
 
 
 def python(program: str, *args: str) -> subprocess.Popen[bytes]:

@@ -37,7 +37,7 @@ def parts(told: bytes) -> tuple[bytes, bytes]:
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(inventory=inventories, received=st.dictionaries(digests, st.integers(0, 2**40), max_size=2))
 def test_what_is_written_is_read(inventory: dict[str, Any], received: dict[str, int]) -> None:
-    assert parse(*parts(write(7, inventory, received))) == (7, inventory, received)
+    assert parse(*parts(write(7, inventory, received, ["ab"]))) == (7, inventory, received, ["ab"])
 
 
 ROWS = {

@@ -56,7 +56,7 @@ def test_files_links_folders_modes_and_times_arrive(tmp_path: Path, root: Path, 
     made, applied = sync(scanner, mirror)
     assert content_of(root) == content_of(local)
     assert (root / "secret").stat().st_mtime_ns == 1_500_000_000_123_456_789
-    assert applied == Applied(mirror.generation(), [], 8, 0)
+    assert applied == Applied(mirror.generation(), [], 8, 0, [])
     assert sync(scanner, mirror) == (Plan([], [], [], [], 8, 0), None)
     (local / "d/read-only").chmod(0o755)
     (local / "d/read-only/x").unlink()
