@@ -198,7 +198,8 @@ class WorkspaceSync:
         for _ in range(ATTEMPTS):
             if self._synced is not None:
                 scan = self._scanner.scan()
-                if scan.manifest == self._synced:
+                # The same object for as long as nothing changes; comparing takes as long as there are files.
+                if scan.manifest is self._synced or scan.manifest == self._synced:
                     return Pushed(self, scan, None, None)
             scan, planned = self._compare(connection)
             if not planned.changes:
@@ -222,7 +223,8 @@ class WorkspaceSync:
     def _compare(self, connection: Connection, *, strict: bool = True) -> tuple[Scan, Plan]:
         # The question travels while the files are looked at.
         asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
-        scan = self._scanner.scan(strict=strict)
+        # A sync that was asked for by name forgets first, and looks at everything.
+        scan = self._scanner.scan(strict=strict, thorough=self._synced is None)
         if asked is not None:
             self._read_inventory(asked)
         assert self._remote is not None
