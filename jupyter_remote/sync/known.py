@@ -6,6 +6,7 @@ when a look is needed by `scan.py`, what a file holds by `content.py`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -104,10 +105,12 @@ class Known:
             ):  # fmt: skip
                 stale[path] = status.st_size
         for path in self.unsettled:
-            try:
-                stale[path] = lstat(prefix + path).st_size
-            except OSError:
-                stale[path] = 0
+            stale[path] = 0
+            with contextlib.suppress(OSError):
+                status = lstat(prefix + path)
+                stale[path] = status.st_size
+                if status.st_nlink != 1:
+                    linked.add(path)
         return stale
 
     def recall(self) -> None:

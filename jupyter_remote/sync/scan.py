@@ -76,8 +76,7 @@ class Scanner:
         self._listing: Listing | None = None
         self._known = Known(self._root, max_file_size, index)
         self._lookout = Lookout(self._root)
-        # Folders that were too fresh for a mark, and those that a look found with other names in them.
-        self._unsettled: set[str] = set()
+        # Folders that the last look found with other names in them.
         self._surprises: set[str] = set()
         self._last: Scan | None = None
         self._outdated = True
@@ -154,7 +153,6 @@ class Scanner:
             recalled.result()
         self._known.only(listing.files)
         self._lookout.follow(listing.watched)
-        self._unsettled = {path for path, folder in listing.watched.items() if folder.mark is None}
         self._listing = listing
         return listing
 
@@ -174,7 +172,7 @@ class Scanner:
             return False
         folders: Iterable[str] = listing.watched
         if changes is not None:
-            folders = {"", *((changes.paths | changes.folders) & listing.watched.keys()), *self._unsettled}
+            folders = {"", *((changes.paths | changes.folders) & listing.watched.keys())}
         for path in [*folders]:
             folder = listing.watched[path]
             full = os.path.join(self._root, path)
@@ -192,7 +190,6 @@ class Scanner:
             if now.mode != folder.mode:
                 self._outdated = True
             listing.watched[path] = now
-            (self._unsettled.add if now.mark is None else self._unsettled.discard)(path)
         return True
 
     def _read(self, listing: Listing, stale: dict[str, int], base: Scan | None) -> Scan:
