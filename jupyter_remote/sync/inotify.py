@@ -99,7 +99,10 @@ class Inotify:
     def _start(self) -> None:
         self._descriptor: int = self._libc.inotify_init1(_FLAGS)
         if self._descriptor < 0:
-            raise WatchFailed(f"changes can't be watched: {os.strerror(ctypes.get_errno())}")
+            raise WatchFailed(
+                f"changes can't be watched ({os.strerror(ctypes.get_errno())}): "
+                "raise fs.inotify.max_user_instances, or end kernels that you don't use"
+            )
         self._close = weakref.finalize(self, os.close, self._descriptor)
         self._process = os.getpid()
         self._mounts = mounts()
