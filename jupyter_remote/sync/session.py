@@ -214,7 +214,8 @@ class WorkspaceSync:
             seen = None
             if self._synced is not None:
                 seen = self._scanner.scan()
-                if seen.manifest == self._synced:
+                # The same object for as long as nothing changes; comparing takes as long as there are files.
+                if seen.manifest is self._synced or seen.manifest == self._synced:
                     return Pushed(self, seen, None, None)
             scan, planned = self._compare(connection, seen)
             if not planned.changes:
@@ -241,7 +242,8 @@ class WorkspaceSync:
         # The question travels while the files are looked at.
         asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
         looked = self.brought.ask(connection) if asked else []
-        scan = seen or self._scanner.scan(strict=strict)
+        # A sync that was asked for by name forgets first, and looks at everything.
+        scan = seen or self._scanner.scan(strict=strict, thorough=self._synced is None)
         if asked is not None:
             self._read_inventory(asked)
             self.brought.read(looked)

@@ -58,7 +58,7 @@ class WorkTree:
             SyncError: git failed.
         """
         listed = _git(self.folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        return {os.fsdecode(path) for path in listed.split(b"\0") if path}
+        return {path for path in os.fsdecode(listed).split("\0") if path}
 
 
 def enclosing(folder: str) -> str | None:
