@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 
-from .rundir import LogWriter, RunDir
+from .logwriter import LogWriter
+from .rundir import RunDir
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
