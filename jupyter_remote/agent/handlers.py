@@ -51,6 +51,7 @@ class Handlers:
             m.ListSessions: self.list_sessions,
             m.StopSession: self.stop_session,
             m.OpenSession: self.open_session,
+            m.EndRemains: self.end_remains,
         }
 
     def __call__(self, stream: Stream, frame: Frame) -> None:
@@ -205,7 +206,7 @@ class Handlers:
         if record is None:
             raise ValueError(f"there is no run {message.run_id} here")
         stream.send(m.Accepted(record))
-        follow(stream, self.state, run, message.seq, None)
+        follow(stream, self.state, run, message.seq, None, message.printed)
 
     def signal(self, stream: Stream, message: m.Signal, _payload: bytes) -> None:
         """Interrupts or ends a run."""
@@ -233,6 +234,14 @@ class Handlers:
     def list_sessions(self, stream: Stream, _message: m.ListSessions, _payload: bytes) -> None:
         """The live sessions."""
         stream.send(m.Facts({"sessions": list(sessions.records(self.state))}))
+
+    def end_remains(self, stream: Stream, _message: m.EndRemains, _payload: bytes) -> None:
+        """Ends what dead supervisors left."""
+        from . import remains
+
+        ended = remains.end()
+        sessions.bury_dead(self.state)
+        stream.send(m.Facts({"ended": ended}))
 
     def stop_session(self, stream: Stream, message: m.StopSession, _payload: bytes) -> None:
         """Ends one session, or all."""

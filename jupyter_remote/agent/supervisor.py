@@ -83,8 +83,12 @@ class Supervisor:
         if turns.leaving or (self.record.get("one_run") and turns.served):
             return True
         # A process for one run whose client went away before it sent any is of no use to anybody.
+        left = self._idle_left()
+        return left is not None and left < 0
+
+    def _idle_left(self) -> float | None:
         idle = UNUSED if self.record.get("one_run") else self.record.get("idle")
-        return idle is not None and time.monotonic() - turns.last_used > float(idle)
+        return None if idle is None else float(idle) - (time.monotonic() - self.turns.last_used)
 
     def _patience(self) -> float:
         if self.turns.ladder.climbing:
@@ -112,6 +116,7 @@ class Supervisor:
 
     def _facts(self) -> dict[str, Any]:
         active = self.turns.active
+        left = None if self.turns.busy else self._idle_left()
         return {
             "name": self.name,
             "pid": os.getpid(),
@@ -122,6 +127,7 @@ class Supervisor:
             "active": active.id if active else None,
             "queued": [run.id for run in self.turns.queue],
             "idle_seconds": round(time.monotonic() - self.turns.last_used, 1) if not active else 0,
+            "ends_in": None if left is None else max(round(left), 0),
         }
 
     def _newest(self, run_id: str) -> int | None:
@@ -130,8 +136,8 @@ class Supervisor:
 
 
 def main() -> None:
-    """Entry point: ``state folder, session folder, fd to report to`` are the arguments."""
-    state, folder, report = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    """Entry point; the arguments are ``state folder, session folder, fd to report to, fd of the lock``."""
+    state, folder, report, lock = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     supervisor = Supervisor(state, folder)
     wake_on_signals(supervisor.selector)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.leave())
@@ -141,6 +147,7 @@ def main() -> None:
     supervisor.turns.reserve()
     os.write(report, b"ok")
     os.close(report)
+    os.close(lock)  # from here on whoever looks at the folder finds a live supervisor in it
     if supervisor.record.get("one_run") != "program":
         try:
             supervisor.place.start_worker()
