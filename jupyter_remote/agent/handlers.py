@@ -245,7 +245,7 @@ class Handlers:
 
     def stop_session(self, stream: Stream, message: m.StopSession, _payload: bytes) -> None:
         """Ends one session, or all."""
-        live = [facts["name"] for facts in sessions.records(self.state)]
+        live = sessions.names(self.state)
         if message.name is not None and message.name not in live:
             known = ", ".join(live) or "none"
             raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")

@@ -215,11 +215,17 @@ def _launch(state: str, folder: str, spec: dict[str, Any], lock: int) -> Supervi
     raise NoSession(f"the supervisor ended at once: {tail}")
 
 
+def names(state: str) -> list[str]:
+    """The names of all sessions whose supervisor lives on this machine, whether it answers or not."""
+    base = os.path.join(state, "sessions")
+    found = sorted(filter(NAME.fullmatch, os.listdir(base))) if os.path.isdir(base) else []
+    return [name for name in found if alive(_supervisor(state, name))]
+
+
 def records(state: str) -> Iterator[dict[str, Any]]:
     """What each live session says of itself; of one that is silent only ``name``, ``pid`` and ``silent``."""
-    base = os.path.join(state, "sessions")
-    for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
-        link = connect(state, name) if NAME.fullmatch(name) else None
+    for name in names(state):
+        link = connect(state, name)
         if link is None:
             continue
         try:
