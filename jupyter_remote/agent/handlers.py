@@ -186,7 +186,13 @@ class Handlers:
                 return
         run = RunDir(self.state, message.run["id"])
         link = sessions.ensure(self.state, spec)
-        answer = link.ask(message, payload)
+        try:
+            answer = link.ask(message, payload)
+        except sessions.SessionEnded:
+            # It was about to end, and never saw the run, or it saw it: then the next one refuses the id.
+            link.close()
+            link = sessions.ensure(self.state, spec)
+            answer = link.ask(message, payload)
         if isinstance(answer, m.Failure):
             link.close()
             stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
