@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 
 from .logwriter import LogWriter
-from .memory import kills
 from .rundir import RunDir
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
@@ -82,7 +81,6 @@ class ActiveRun:
         if state == "running":
             self.record["started"] = time.time()
             self._began = time.monotonic()
-            self.kills = kills()
         if self.record.get("timeout"):  # counted for itself: until it runs, and then from there
             self.deadline = time.monotonic() + self.record["timeout"]
         if self._log is not None:

@@ -156,10 +156,9 @@ def bury_dead(state: str) -> None:
     lock = _lock(state)
     try:
         for name in os.listdir(base) if os.path.isdir(base) else []:
-            try:
+            who = (read_json(os.path.join(base, name, "session.json")) or {}).get("supervisor") or {}
+            if not alive(who) and not elsewhere(who):
                 _bury(os.path.join(base, name))
-            except NoSession:
-                pass  # it lives, or can't be judged
     finally:
         os.close(lock)
 

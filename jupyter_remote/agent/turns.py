@@ -13,6 +13,7 @@ from . import endings
 from . import messages as m
 from .active import ActiveRun
 from .ladder import GRACE, Ladder
+from .memory import kills
 from .rundir import RunDir
 from .wire import encode
 
@@ -62,6 +63,7 @@ class Turns:
         self.served = False
         self.last_used = time.monotonic()
         self._tell = tell
+        self._kills = kills()
 
     @property
     def busy(self) -> bool:
@@ -106,7 +108,7 @@ class Turns:
         except (OSError, ValueError, KeyError) as error:
             return m.Failure("os", str(error), details={"errno": getattr(error, "errno", None)})
         if at_once:
-            self.active = run
+            self.active, run.kills = run, self._kills
             self._hand_over(run)
         else:
             self.queue.append(run)
@@ -119,6 +121,7 @@ class Turns:
     def _next(self) -> None:
         if self.active is None and not self.ladder.climbing and self.queue:
             run = self.active = self.queue.popleft()
+            run.kills = self._kills
             run.enter("starting")
             try:
                 self._begin(run)
@@ -163,6 +166,7 @@ class Turns:
         run.end(state, exit_code)
         self._tell()  # nobody has to wait for the record, which takes longer than a small cell
         run.close()
+        self._kills = kills()  # for the next run, which is not to wait for it
 
     def _failed_to_start(self, why: str, exit_code: int) -> None:
         assert self.active is not None
