@@ -70,8 +70,6 @@ class Control:
         self._selector = selector
         self._handle = handle
         self._newest = newest
-        # Descriptors are left for a child's pipes, a log, and whatever else.
-        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
         self._agents: dict[socket.socket, Decoder] = {}
         self._watches: dict[socket.socket, tuple[int, m.Watch]] = {}
 
@@ -81,7 +79,8 @@ class Control:
             agent, _ = listener.accept()
         except OSError:
             return  # it has gone again
-        if len(self._agents) >= self._most:
+        # Descriptors are left for a child's pipes, a log, and whatever else.
+        if len(self._agents) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
             agent.close()  # who watches a run comes back, see follow
             return
         agent.setblocking(False)

@@ -88,7 +88,9 @@ def test_more_connections_than_descriptors_are_turned_away(local: Place) -> None
         seen: list[Event] = []
         assert run.wait(seen.append).state == "finished"
         assert text_of(seen) == "on\n" + PRINTED
-    assert await_true(lambda: local.run("1").state == "finished")
+        assert psutil.Process(supervisor).num_fds() < 60  # some are left for whatever it has to open
+    await_true(lambda: "silent" not in local.remote.sessions()[0])
+    assert local.run("1").state == "finished"
 
 
 @pytest.mark.parametrize("names", [("shared", "shared"), ("one", "two")])
