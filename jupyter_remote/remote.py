@@ -201,6 +201,7 @@ class Remote:
             "env_setup": self.host.env_setup,
             "env": dict(self.host.env),
             "idle": self.host.session_idle,
+            "log_cap": self.host.log_cap,
             "workspace": self.mirror,
             "one_run": one_run,
         }
@@ -340,6 +341,10 @@ class Remote:
     def stop_sessions(self) -> list[str]:
         """Ends all sessions of this user on the host; returns their names."""
         return list(self.connection().ask(m.StopSession())["stopped"])
+
+    def end_remains(self) -> list[dict[str, Any]]:
+        """Ends my processes whose session was killed on the host; returns ``pid`` and ``command`` of each."""
+        return list(self.connection().ask(m.EndRemains())["ended"])
 
     @property
     def _sync(self) -> WorkspaceSync:
