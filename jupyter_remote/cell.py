@@ -14,6 +14,7 @@ from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say
 from .display import NotebookSink, RemoteResult, show_kept, show_status
 from .errors import UsageError
 from .follow import follow
+from .link_line import LinkLine
 from .notebook import notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
@@ -94,6 +95,7 @@ def _show(
     run = start_or_say(start, host)
     show_kept(run)
     shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
+    run.on_link = LinkLine()
     sink = NotebookSink(f"{host}/{session or run.id}")
     follow(run, sink)
     if not values["quiet"]:

@@ -18,6 +18,7 @@ from .commands import HANDLERS
 from .display import TerminalSink, show_kept, show_status
 from .errors import RemoteError, RunError
 from .follow import follow
+from .link_line import LinkLine
 from .options import LINE
 from .parsing import Values, build, invoke
 from .pulling import bring_artifacts
@@ -74,6 +75,7 @@ def show_run(remote: Remote, start: Start, values: Values) -> int:
     """
     run = start_or_say(start, remote.host.name)
     show_kept(run)
+    run.on_link = LinkLine()
     try:
         follow(run, TerminalSink())
     except BrokenPipeError:

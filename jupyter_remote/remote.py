@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import SyncError, UsageError
-from .hostlink import HostLink
+from .hostlink import HostLink, Told
 from .run import Run
-from .starting import accepted, new_run_id, session_settings, start
+from .starting import attach, new_run_id, session_settings, start
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
@@ -70,6 +70,7 @@ class Remote:
         label: str | None = None,
         notebook: str | None = None,
         progress: Report | None = None,
+        on_link: Told | None = None,
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
 
@@ -85,6 +86,7 @@ class Remote:
             label: a text to know it by.
             notebook: where the cell stands, for the record.
             progress: told how far the sync has come, at most ten times a second.
+            on_link: told when the link breaks before the run has started; see `Run.on_link` for later.
 
         Returns:
             The run, started.
@@ -97,7 +99,7 @@ class Remote:
         name = f"run-{run['id']}" if fresh else session
         settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
     def run_bash(self, code: str, **options: Any) -> Run:
         """Runs a shell script with bash; options as :meth:`run_cell` without session and fresh."""
@@ -132,11 +134,12 @@ class Remote:
         label: str | None = None,
         notebook: str | None = None,
         progress: Report | None = None,
+        on_link: Told | None = None,
     ) -> Run:
         run: dict[str, Any] = {"id": new_run_id(), "kind": "program", "argv": argv, "script": script}
         settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
     def attach(self, run_id: str, from_seq: int = 0) -> Run:
         """The run of that id, with its events after ``from_seq``.
@@ -144,9 +147,7 @@ class Remote:
         Raises:
             UsageError: there is no such run on the host.
         """
-        connection = self.connection()
-        stream = connection.request(m.Attach(run_id, from_seq))
-        return Run(connection, accepted(stream.receive().message), stream)
+        return attach(self.link, self.connection(), run_id, from_seq)
 
     def _start(
         self,
@@ -156,10 +157,20 @@ class Remote:
         pass_env: Sequence[str],
         sync: bool,
         progress: Report | None,
+        on_link: Told | None,
     ) -> Run:
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
         workspace = (lambda: self._sync) if sync else None
-        return start(self.link, run, session, code, pass_env=pass_env, sync=workspace, progress=progress)
+        return start(
+            self.link,
+            run,
+            session,
+            code,
+            pass_env=pass_env,
+            sync=workspace,
+            progress=progress,
+            on_link=on_link,
+        )
 
     # The workspace.
 
