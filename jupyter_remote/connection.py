@@ -393,6 +393,7 @@ class Connection:
 
 def _keepalive(host: HostConfig, transport: Transport) -> float:
     """Seconds between two signs of life, as the ssh configuration has it where there is one; 0 for none."""
-    settings = getattr(transport, "settings", None)
-    given = host.ssh.keepalive if settings is None else settings.keepalive
+    given = host.ssh.keepalive  # before ssh has rounded it to whole seconds
+    if given is None:
+        given = getattr(getattr(transport, "settings", None), "keepalive", None)
     return KEEPALIVE_S if given is None else float(given)
