@@ -75,6 +75,10 @@ def show_run(remote: Remote, start: Start, values: Values) -> int:
     """
     run = start_or_say(start, remote.host.name)
     show_kept(run)
+    if values.get("detach"):
+        run.detach()
+        print(f"run {run.id} on {run.host} goes on; `jupyter remote attach {run.id}` shows it")
+        return 0
     run.on_link = LinkLine()
     try:
         follow(run, TerminalSink())

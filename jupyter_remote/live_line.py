@@ -14,10 +14,12 @@ _ERASE = "\r\x1b[K"
 Write = Callable[[str], None]
 
 
-def live_line() -> Write | None:
+def live_line(*, kernel_only: bool = False) -> Write | None:
     """A line where this process shows things; None where no line can be changed (a file, a pipe)."""
     if in_kernel():
         return _display()
+    if kernel_only:
+        return None
     stderr = sys.stderr
     return (lambda line: _overwrite(stderr, line)) if stderr.isatty() else None
 

@@ -15,6 +15,7 @@ from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import SyncError, UsageError
 from .hostlink import HostLink, Told
+from .log import Log
 from .run import Run
 from .starting import attach, new_run_id, session_settings, start
 
@@ -171,6 +172,22 @@ class Remote:
             progress=progress,
             on_link=on_link,
         )
+
+    def find_runs(self, prefix: str) -> list[str]:
+        """The ids of the runs there that begin with `prefix`, the newest first, twenty at most."""
+        return [str(one) for one in self.connection().ask(m.FindRuns(prefix))["runs"]]
+
+    def log(self, run_id: str, lines: int | None = None) -> Log:
+        """What a run has printed on both streams, up to now.
+
+        Args:
+            run_id: the run.
+            lines: only so many at the end; all when None.
+
+        Raises:
+            UsageError: there is no such run on the host.
+        """
+        return Log(self.connection().request(m.Tail(run_id, lines)))
 
     # The workspace.
 

@@ -127,6 +127,11 @@ class Run:
                 sink(event)
         return self
 
+    def detach(self) -> None:
+        """Takes no more events for now; whoever asks for them later gets them from there on."""
+        self._stopped = True
+        self._stream.close()
+
     def check(self) -> Run:
         """Raises when the run did not end well.
 

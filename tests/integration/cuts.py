@@ -148,13 +148,13 @@ class Saboteur:
 
     def _cut(self) -> None:
         kind = self._plan.pop()
-        if kind == "agent":
-            live = self._remote.link.live
-            if live is None:  # it is cut while it logs in: then there is no agent yet
-                kind = "drop"
-            else:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(live.hello["pid"], signal.SIGKILL)
+        live = self._remote.link.live
+        if live is None:
+            # While it logs in there is no agent yet, and a login that is stranded waits for its time-out.
+            kind = "drop"
+        if kind == "agent" and live is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(live.hello["pid"], signal.SIGKILL)
         if kind == "drop":
             self._proxy.cut()
         elif kind == "strand":
