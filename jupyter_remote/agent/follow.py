@@ -11,6 +11,8 @@ from .sessions import SupervisorLink, connect
 from .streams import Stream
 
 BATCH = 1 << 18
+# The first batches are small: over a link that breaks every few seconds, too, something arrives whole.
+FIRST_BATCH = 1 << 14
 LOOK = 5.0
 SETTLE = 1.0
 
@@ -26,11 +28,13 @@ def follow(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLi
         link: connection to its supervisor when there is one already.
     """
     reader = LogReader(run, seq)
+    limit = FIRST_BATCH
     try:
         while not reader.ended:
-            events, payload = reader.batch(BATCH)
+            events, payload = reader.batch(limit)
             if events:
                 stream.send(m.Events(events), payload)
+                limit = min(2 * limit, BATCH)
             elif not _grows(stream, state, run, reader.seq, link):
                 events, payload = reader.batch(BATCH)
                 stream.send(m.Events(events or [_end(run, reader.seq)]), payload)
