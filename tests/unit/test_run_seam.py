@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jupyter_remote.agent import messages as m
@@ -71,6 +71,8 @@ class Line:
     limit=st.integers(1, 150),
     breaks=st.lists(st.integers(0, 6), max_size=6),
 )
+@example(steps=[("stdout", "a" * 60), ("stdout", "b")], limit=50, breaks=[])
+@example(steps=[("display", "x" * 60), ("stdout", "€" * 20), ("stdout", "b")], limit=50, breaks=[1, 2, 1])
 def test_every_byte_and_display_once_in_order(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, str]],
