@@ -31,8 +31,6 @@ FAILURES: dict[str, type[RemoteError]] = {
 }
 # A lock that is waited for without a time-out can't be interrupted on Windows.
 _TICK = 0.5
-# Between two signs of life of a silent link, where the settings say nothing.
-KEEPALIVE_S = 30.0
 # An agent sends as long as it has any credit, so the last frame may go beyond the window.
 _FRAME = 256
 _ROOM = WINDOW + MAX_PAYLOAD + (1 << 20)
@@ -176,7 +174,7 @@ class Connection:
         self.hello = self._check_hello(early[0])
         self._reader = threading.Thread(target=self._read, name=f"jupyter-remote {host.name}", daemon=True)
         self._reader.start()
-        liveness.watch(self, _keepalive(host, transport))
+        liveness.watch(self, liveness.keepalive(host, transport))
 
     @classmethod
     def open(cls, host: HostConfig, ask: Prompter | None = None) -> Connection:
@@ -389,11 +387,3 @@ class Connection:
         self.transport.close()
         if threading.current_thread() is not self._reader:
             self._reader.join(5)
-
-
-def _keepalive(host: HostConfig, transport: Transport) -> float:
-    """Seconds between two signs of life, as the ssh configuration has it where there is one; 0 for none."""
-    given = host.ssh.keepalive  # before ssh has rounded it to whole seconds
-    if given is None:
-        given = getattr(getattr(transport, "settings", None), "keepalive", None)
-    return KEEPALIVE_S if given is None else float(given)

@@ -16,7 +16,7 @@ from .link_line import link_line
 from .live_line import live_line
 
 if TYPE_CHECKING:
-    from .hostlink import LinkState
+    from .linkstate import LinkState
     from .live_line import Write
     from .remote import Remote
     from .run import Event, Run

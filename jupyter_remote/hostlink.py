@@ -9,7 +9,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .connection import Connection
@@ -22,6 +21,7 @@ from .errors import (
     RemoteError,
 )
 from .greeting import Address, address_of, greets
+from .linkstate import LinkState, Told
 from .transports.prompt import RememberingPrompter, TerminalPrompter
 
 if TYPE_CHECKING:
@@ -38,30 +38,6 @@ PROBE_S = 1.0
 # A connection that lived so long is no reason to wait before the next one.
 _LIVED_S = 10.0
 _TICK = 0.5
-
-
-@dataclass(frozen=True)
-class LinkState:
-    """How a link is, for who shows it.
-
-    Args:
-        host: its name.
-        up: whether it stands.
-        retry_in: seconds until it is tried again, 0 while it is.
-        why: what went wrong last.
-        owed: what is sent as soon as it is back: 1 an interrupt, 2 the end of the run, 0 nothing.
-        seconds: how long it has been away.
-    """
-
-    host: str
-    up: bool
-    retry_in: int = 0
-    why: str = ""
-    owed: int = 0
-    seconds: float = 0.0
-
-
-Told = Callable[[LinkState], None]
 
 
 class HostLink:

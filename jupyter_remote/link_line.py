@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from .durations import format_duration
-from .hostlink import LinkState
+from .linkstate import LinkState
 from .live_line import Write, live_line
 
 CONTINUES = "the run continues there"

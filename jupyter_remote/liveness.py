@@ -8,8 +8,14 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+if TYPE_CHECKING:
+    from .config_models import HostConfig
+    from .transports import Transport
+
+# Between two signs of life, where the settings say nothing.
+KEEPALIVE_S = 30.0
 # A link is dead after so many intervals without any byte.
 INTERVALS = 3
 # After a sleep of this machine a link that does not answer in this time did not survive it.
@@ -139,3 +145,11 @@ def _look_at_all() -> None:
                 return
             shortest = min(pulse.interval for pulse in _pulses)
             _changed.wait(max(_SHORTEST_PAUSE_S, min(_LONGEST_PAUSE_S, shortest / 4)))
+
+
+def keepalive(host: HostConfig, transport: Transport) -> float:
+    """Seconds between two signs of life, as the ssh configuration has it where there is one; 0 for none."""
+    given = host.ssh.keepalive  # before ssh has rounded it to whole seconds
+    if given is None:
+        given = getattr(getattr(transport, "settings", None), "keepalive", None)
+    return KEEPALIVE_S if given is None else float(given)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import SyncError, UsageError
-from .hostlink import HostLink, Told
+from .hostlink import HostLink
+from .linkstate import Told
 from .log import Log
 from .run import Run
 from .starting import attach, new_run_id, session_settings, start

@@ -16,7 +16,7 @@ from .agent import messages as m
 from .agent.rundir import OUTPUT_KINDS
 from .agent.wire import Frame
 from .errors import ConnectionLost, Interrupted, LaunchError, ProtocolError, RemoteError, RunError
-from .hostlink import LinkState, Told
+from .linkstate import LinkState, Told
 
 if TYPE_CHECKING:
     from .connection import Stream

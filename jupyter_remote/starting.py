@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import ConnectionLost, SyncError, UsageError
-from .hostlink import LinkState
+from .linkstate import LinkState
 from .run import Run, accepted
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
-    from .hostlink import HostLink, Told
+    from .hostlink import HostLink
+    from .linkstate import Told
     from .sync.progress import Report
     from .sync.session import WorkspaceSync
 

@@ -14,7 +14,7 @@ import pytest
 from hosts import Place, alive, await_true
 
 from jupyter_remote.errors import ConnectionLost, Interrupted, LaunchError, RunError
-from jupyter_remote.hostlink import LinkState
+from jupyter_remote.linkstate import LinkState
 from jupyter_remote.run import Event, Run
 
 STUBBORN = """

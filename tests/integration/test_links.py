@@ -13,7 +13,7 @@ from proxy import Proxy
 from sshd import SshHost
 
 from jupyter_remote.errors import AuthenticationError, UsageError
-from jupyter_remote.hostlink import LinkState
+from jupyter_remote.linkstate import LinkState
 from jupyter_remote.remote import Remote
 from jupyter_remote.run import Event, Run
 from jupyter_remote.whereabouts import find_run

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jupyter_remote.detached import Window
-from jupyter_remote.hostlink import LinkState
 from jupyter_remote.link_line import LinkLine, link_line
+from jupyter_remote.linkstate import LinkState
 
 DOWN = LinkState("dgx01", False, 4, "the connection was lost")
 UP = LinkState("dgx01", True, seconds=12.0)
