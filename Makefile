@@ -1,7 +1,7 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test kills trees check bench clean
+.PHONY: help demo test kills trees cuts check bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
@@ -9,6 +9,7 @@ help:
 	@echo "make kills   300 syncs and 300 pulls that die at a random moment, and 2,000 random trees"
 	@echo "make trees   the list of files beside git's own, on 2,000 random trees of each kind (minutes)"
 	@echo "make check   ruff, mypy --strict, vermin"
+	@echo "make cuts    cut a run's link 500 times, and compare what arrived with what was printed"
 	@echo "make bench   every figure beside its peer's; writes build/bench.json"
 	@echo "make clean   remove .venv, build/ and caches"
 
@@ -34,6 +35,11 @@ trees:
 
 check:
 	@scripts/check
+
+cuts:
+	@scripts/system-packages openssh-client openssh-server
+	@scripts/environment test
+	@.venv/bin/python tests/integration/cuts.py $(CUTS)
 
 bench:
 	@scripts/system-packages openssh-client openssh-server rsync git

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from . import errors, hosts
     from .agent.version import VERSION as __version__
-    from .remote import Remote, connect
+    from .pool import connect
+    from .remote import Remote
     from .run import Run
 
 __all__ = [
@@ -32,7 +33,7 @@ _LAZY = {
     "Remote": (".remote", "Remote"),
     "Run": (".run", "Run"),
     "__version__": (".agent.version", "VERSION"),
-    "connect": (".remote", "connect"),
+    "connect": (".pool", "connect"),
     "errors": (".errors", ""),
     "hosts": (".hosts", ""),
 }

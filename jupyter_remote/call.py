@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import Config
 from .errors import Interrupted, UsageError
+from .link_line import LinkLine
 from .parsing import Values
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def run_arguments(values: Values) -> dict[str, Any]:
         "pass_env": values["pass_env"],
         "timeout": values["timeout"],
         "label": values["label"],
+        "on_link": LinkLine(meanwhile="the run starts when it is back"),
     }
 
 

@@ -12,7 +12,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from . import boot
+from . import boot, liveness
 from .agent import messages as m
 from .agent.streams import COUNTED, WINDOW
 from .agent.version import PROTOCOL, VERSION
@@ -167,6 +167,8 @@ class Connection:
         self._write_lock = threading.Lock()
         self._closed = False
         self._why: Exception | None = None
+        self._silence = ""
+        self.heard = time.monotonic()
         early = list(self._decoder.receive(seen))
         while not early:
             data = channel.read(1 << 16)
@@ -176,6 +178,7 @@ class Connection:
         self.hello = self._check_hello(early[0])
         self._reader = threading.Thread(target=self._read, name=f"jupyter-remote {host.name}", daemon=True)
         self._reader.start()
+        liveness.watch(self, liveness.keepalive(host, transport))
 
     @classmethod
     def open(cls, host: HostConfig, ask: Prompter | None = None) -> Connection:
@@ -256,6 +259,19 @@ class Connection:
         self.write(encode(stream.number, message, payload))
         return stream
 
+    def tell(self, message: m.Message) -> None:
+        """Sends a request whose answer nobody waits for.
+
+        Raises:
+            ConnectionLost: the link is gone.
+        """
+        self.write(encode(self._number(), message))
+
+    def _number(self) -> int:
+        with self._lock:
+            number, self._next = self._next, self._next + 1
+        return number
+
     def ask(self, message: m.Message) -> dict[str, Any]:
         """Sends a request whose answer is one object.
 
@@ -316,6 +332,33 @@ class Connection:
         """Whether the agent can still be asked."""
         return not self._closed
 
+    @property
+    def awaited(self) -> bool:
+        """Whether an answer is waited for."""
+        return bool(self._streams)
+
+    def ping(self) -> None:
+        """Asks for a sign of life, unless somebody is writing just now. The answer belongs to no stream."""
+        if self._closed or not self._write_lock.acquire(blocking=False):
+            return
+        try:
+            self._channel.write(encode(self._number(), m.Ping()))
+        except ConnectionLost:
+            self._closed = True
+        finally:
+            self._write_lock.release()
+
+    def lose(self, why: str) -> None:
+        """Gives the link up: it is silent, and may stay so for hours before anybody is told.
+
+        Args:
+            why: what is wrong with it, for the message.
+        """
+        self._silence = why
+        self._end()
+        # Half-dead processes and sockets take their time, and who waits shall not.
+        threading.Thread(target=self.close, name="jupyter-remote close", daemon=True).start()
+
     def check(self) -> None:
         """Raises ConnectionLost (or ProtocolError) when the link is gone."""
         if isinstance(self._why, WireError):
@@ -325,18 +368,22 @@ class Connection:
 
     def lost_text(self) -> str:
         """What to say when the link is gone."""
-        said = self._channel.stderr_tail().strip()
+        said = self._silence or self._channel.stderr_tail().strip()
         return f"the connection to {self.host.name} was lost" + (f": {said[-300:]}" if said else "")
 
     def _read(self) -> None:
         try:
             while data := self._channel.read(1 << 17):
+                self.heard = time.monotonic()
                 for frame in self._decoder.receive(data):
                     stream = self._streams.get(frame.stream)
                     if stream is not None:
                         stream.deliver(frame)
         except (WireError, ConnectionLost) as error:
             self._why = error
+        self._end()
+
+    def _end(self) -> None:
         self._closed = True
         with self._lock:
             waiting = list(self._streams.values())

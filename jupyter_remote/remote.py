@@ -7,19 +7,18 @@ supervisor -> worker, and comes back as events of a :class:`~jupyter_remote.run.
 from __future__ import annotations
 
 import os
-import secrets as random_source
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .agent import messages as m
-from .config import Config
 from .connection import Connection, Stale
-from .errors import ProtocolError, SyncError, UsageError
+from .errors import SyncError, UsageError
+from .hostlink import HostLink
+from .linkstate import Told
+from .log import Log
 from .run import Run
-from .transports.prompt import TerminalPrompter
+from .starting import attach, new_run_id, session_settings, start
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
@@ -28,44 +27,8 @@ if TYPE_CHECKING:
     from .sync.session import SyncReport, WorkspaceSync
     from .transports import Prompter
 
-MAX_CODE = 1 << 20
 # How often a sync is planned again because somebody else has synced to the same mirror.
 ATTEMPTS = 5
-
-_pool: dict[tuple[str, Path, str], Remote] = {}
-_pool_lock = threading.Lock()
-
-
-def connect(
-    name: str, *, workspace: Path | None = None, ask: Prompter | None = None, **overrides: Any
-) -> Remote:
-    """The host of that name, for a workspace; the link opens with the first request.
-
-    Args:
-        name: an entry of hosts.yaml, an alias of the ssh configuration, or ``local``.
-        workspace: the local project folder; the current one when None.
-        ask: who answers questions (passwords, unknown host keys); the terminal or notebook when None.
-        overrides: settings of the host for this call, e.g. ``python="~/envs/torch"``.
-
-    Returns:
-        The same object for the same arguments, so that its link is used again.
-
-    Raises:
-        UnknownHost: there is no such host.
-        ConfigError: the configuration is not valid.
-    """
-    root = Path(workspace or Path.cwd()).resolve()
-    host = Config.load(root).host(name, overrides or None)
-    key = (name, root, host.model_dump_json())
-    with _pool_lock:
-        if key not in _pool:
-            _pool[key] = Remote(host, root, ask)
-        return _pool[key]
-
-
-def new_run_id() -> str:
-    """An id that sorts by time (UTC) and is unique: ``20261122-014500-7f3a``."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{random_source.token_hex(2)}"
 
 
 class Remote:
@@ -81,9 +44,7 @@ class Remote:
         self.host = host
         self.workspace = workspace
         self.mirror = host.workspace.replace("{project}", workspace.name or "root")
-        self._ask = ask
-        self._live: Connection | None = None
-        self._lock = threading.RLock()
+        self.link = HostLink(host, ask, self._forget)
         self._kept_sync: WorkspaceSync | None = None
 
     def __repr__(self) -> str:
@@ -111,6 +72,7 @@ class Remote:
         label: str | None = None,
         notebook: str | None = None,
         progress: Report | None = None,
+        on_link: Told | None = None,
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
 
@@ -126,6 +88,7 @@ class Remote:
             label: a text to know it by.
             notebook: where the cell stands, for the record.
             progress: told how far the sync has come, at most ten times a second.
+            on_link: told when the link breaks before the run has started; see `Run.on_link` for later.
 
         Returns:
             The run, started.
@@ -136,9 +99,9 @@ class Remote:
         """
         run: dict[str, Any] = {"id": new_run_id(), "kind": "cell"}
         name = f"run-{run['id']}" if fresh else session
-        settings = self._session(name, one_run="cell" if fresh else None)
+        settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
     def run_bash(self, code: str, **options: Any) -> Run:
         """Runs a shell script with bash; options as :meth:`run_cell` without session and fresh."""
@@ -173,11 +136,12 @@ class Remote:
         label: str | None = None,
         notebook: str | None = None,
         progress: Report | None = None,
+        on_link: Told | None = None,
     ) -> Run:
         run: dict[str, Any] = {"id": new_run_id(), "kind": "program", "argv": argv, "script": script}
-        settings = self._session(f"run-{run['id']}", one_run="program")
+        settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
     def attach(self, run_id: str, from_seq: int = 0) -> Run:
         """The run of that id, with its events after ``from_seq``.
@@ -185,26 +149,7 @@ class Remote:
         Raises:
             UsageError: there is no such run on the host.
         """
-        connection = self.connection()
-        stream = connection.request(m.Attach(run_id, from_seq))
-        return Run(connection, _accepted(stream.receive().message), stream)
-
-    def _session(self, name: str, one_run: str | None) -> dict[str, Any]:
-        python = self.host.python
-        if self.host.type == "local" and "python" not in self.host.model_fields_set:
-            import sys
-
-            python = sys.executable  # the built-in host is the environment of the notebook itself
-        return {
-            "name": name,
-            "python": python,
-            "env_setup": self.host.env_setup,
-            "env": dict(self.host.env),
-            "idle": self.host.session_idle,
-            "log_cap": self.host.log_cap,
-            "workspace": self.mirror,
-            "one_run": one_run,
-        }
+        return attach(self.link, self.connection(), run_id, from_seq)
 
     def _start(
         self,
@@ -214,31 +159,36 @@ class Remote:
         pass_env: Sequence[str],
         sync: bool,
         progress: Report | None,
+        on_link: Told | None,
     ) -> Run:
-        text = code.encode("utf-8")
-        if len(text) > MAX_CODE:
-            raise UsageError(
-                f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace"
-            )
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
-        values = _values(pass_env)
-        connection = self._connect(session)
-        for _ in range(ATTEMPTS):
-            try:
-                pushed = self._sync.push(connection, progress) if sync else None
-                after = pushed.after if pushed else None
-                generation = self._sync.generation if pushed and after is None else None
-                stream = connection.request(m.Execute(run, session, generation, values, after), text)
-                report = pushed.finish() if pushed else None
-                started = Run(connection, _accepted(stream.receive().message), stream)
-                started.sync_report = report
-                return started
-            except Stale:
-                self._sync.forget()
-        raise SyncError(
-            f"the mirror on {self.host.name} keeps changing: another client syncs to {self.mirror}",
-            host=self.host.name,
+        workspace = (lambda: self._sync) if sync else None
+        return start(
+            self.link,
+            run,
+            session,
+            code,
+            pass_env=pass_env,
+            sync=workspace,
+            progress=progress,
+            on_link=on_link,
         )
+
+    def find_runs(self, prefix: str) -> list[str]:
+        """The ids of the runs there that begin with `prefix`, the newest first, twenty at most."""
+        return [str(one) for one in self.connection().ask(m.FindRuns(prefix))["runs"]]
+
+    def log(self, run_id: str, lines: int | None = None) -> Log:
+        """What a run has printed on both streams, up to now.
+
+        Args:
+            run_id: the run.
+            lines: only so many at the end; all when None.
+
+        Raises:
+            UsageError: there is no such run on the host.
+        """
+        return Log(self.connection().request(m.Tail(run_id, lines)))
 
     # The workspace.
 
@@ -367,39 +317,12 @@ class Remote:
         Raises:
             ConnectError, LaunchError, DiskFull: each with its advice.
         """
-        return self._connect(None)
+        return self.link.connection()
 
-    def _connect(self, session: dict[str, Any] | None) -> Connection:
-        with self._lock:
-            if self._live is None or not self._live.alive:
-                if self._live is not None:
-                    self._live.close()
-                if self._kept_sync is not None:
-                    self._kept_sync.forget()
-                self._live = Connection.open(self.host, self._ask or TerminalPrompter())
-                if session is not None:
-                    # Its interpreter starts while the files are compared.
-                    self._live.request(m.OpenSession(session))
-            return self._live
+    def _forget(self) -> None:
+        if self._kept_sync is not None:
+            self._kept_sync.forget()
 
     def close(self) -> None:
         """Ends the link; sessions and runs go on."""
-        with self._lock, _pool_lock:
-            for key in [key for key, remote in _pool.items() if remote is self]:
-                del _pool[key]
-            if self._live is not None:
-                self._live.close()
-                self._live = None
-
-
-def _accepted(message: m.Message) -> dict[str, Any]:
-    if not isinstance(message, m.Accepted):
-        raise ProtocolError(f"a {type(message).__name__} came instead of a run")
-    return message.run
-
-
-def _values(names: Sequence[str]) -> dict[str, str]:
-    missing = [name for name in names if name not in os.environ]
-    if missing:
-        raise UsageError(f"--pass-env: {', '.join(missing)} is not set here")
-    return {name: os.environ[name] for name in names}
+        self.link.close()

@@ -50,6 +50,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal():
+        raise UsageError(f"{text!r} is not a number of things: 0, 1, 2, …")
+    return int(text)
+
+
 _KINDS: dict[Kind, Callable[[str], object]] = {
     "text": _text,
     "path": _text,
@@ -60,4 +66,5 @@ _KINDS: dict[Kind, Callable[[str], object]] = {
     "assignment": _assignment,
     "variable": _variable,
     "duration": parse_duration,
+    "count": _count,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..parsing import Handler
-from . import machines, runs, settings, transfer
+from . import machines, runs, settings, transfer, viewing
 
 HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("list",): settings.list_all,
@@ -24,5 +24,8 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("push",): transfer.push,
     ("pull",): transfer.pull,
     ("run",): runs.run,
+    ("attach",): viewing.attach,
+    ("watch",): viewing.watch,
+    ("logs",): viewing.logs,
     ("version",): settings.version,
 }

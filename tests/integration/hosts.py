@@ -12,7 +12,8 @@ import psutil
 import pytest
 from sshd import SshHost
 
-from jupyter_remote.remote import Remote, connect
+from jupyter_remote.pool import connect
+from jupyter_remote.remote import Remote
 from jupyter_remote.run import Event, Run
 
 KINDS = ("local", "paramiko", "openssh")

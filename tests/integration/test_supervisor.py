@@ -190,7 +190,7 @@ def test_one_id_starts_one_run_whoever_sends_it_again(local: Place) -> None:
         stream = local.remote.connection().request(m.Execute(record, settings), b"open('never', 'w')")
         answer = stream.receive().message
         assert isinstance(answer, m.Accepted) and answer.run["state"] == "finished"
-        again = Run(local.remote.connection(), answer.run, stream).wait()
+        again = Run(local.remote.link, answer.run, stream).wait()
         assert again.state == "finished"
     assert count.read_text() == "x"
 

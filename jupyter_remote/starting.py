@@ -1,0 +1,159 @@
+"""How a run is started: its id, what its session is told, and the sync before it.
+
+Which runs there are is in ``remote.py``; what becomes of one that was started, in ``run.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets as random_source
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from .agent import messages as m
+from .connection import Connection, Stale
+from .errors import ConnectionLost, SyncError, UsageError
+from .linkstate import LinkState
+from .run import Run, accepted
+
+if TYPE_CHECKING:
+    from .config_models import HostConfig
+    from .hostlink import HostLink
+    from .linkstate import Told
+    from .sync.progress import Report
+    from .sync.session import WorkspaceSync
+
+MAX_CODE = 1 << 20
+# How often a sync is planned again because somebody else has synced to the same mirror.
+ATTEMPTS = 5
+# How long a link that breaks before the run has started is tried again.
+PATIENCE_S = 120.0
+
+
+def new_run_id() -> str:
+    """An id that sorts by time (UTC) and is unique: ``20261122-014500-7f3a``."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{random_source.token_hex(2)}"
+
+
+def session_settings(host: HostConfig, mirror: str, name: str, one_run: str | None) -> dict[str, Any]:
+    """What a session of that name is started with.
+
+    Args:
+        host: the resolved settings.
+        mirror: the workspace on the host.
+        name: of the session.
+        one_run: ``cell`` or ``program`` when it ends with that one run.
+    """
+    python = host.python
+    if host.type == "local" and "python" not in host.model_fields_set:
+        import sys
+
+        python = sys.executable  # the built-in host is the environment of the notebook itself
+    return {
+        "name": name,
+        "python": python,
+        "env_setup": host.env_setup,
+        "env": dict(host.env),
+        "idle": host.session_idle,
+        "log_cap": host.log_cap,
+        "workspace": mirror,
+        "one_run": one_run,
+    }
+
+
+def start(
+    link: HostLink,
+    run: dict[str, Any],
+    session: dict[str, Any],
+    code: str,
+    *,
+    pass_env: Sequence[str] = (),
+    sync: Callable[[], WorkspaceSync] | None = None,
+    progress: Report | None = None,
+    on_link: Told | None = None,
+) -> Run:
+    """Syncs the workspace and starts a run.
+
+    Args:
+        link: to the host.
+        run: its record: see ``agent.messages.Execute``.
+        session: what its session is started with.
+        code: what is run.
+        pass_env: names of variables here whose values go there and are never written down.
+        sync: makes the workspace's sync, once the host has begun to start; None runs without one.
+        progress: told how far the sync has come.
+        on_link: told when the link breaks meanwhile, and how it is made again.
+
+    Raises:
+        ConnectError, SyncError, LaunchError: it could not be started.
+        UsageError: a bad argument.
+    """
+    text = code.encode("utf-8")
+    if len(text) > MAX_CODE:
+        raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
+    values = _values(pass_env)
+    # The session's interpreter starts while the files are compared.
+    connection = link.connection(m.OpenSession(session))
+    workspace = sync() if sync is not None else None
+    order = m.Execute(run, session, None, values)
+    stale = losses = 0
+    while stale < ATTEMPTS:
+        try:
+            return _send(link, connection, order, text, workspace, progress)
+        except Stale:
+            assert workspace is not None
+            workspace.forget()
+            stale += 1
+        except ConnectionLost:
+            losses += 1
+            if losses > ATTEMPTS:
+                raise
+            # The host may have got it before the link broke.
+            told = on_link or (lambda state: None)
+            connection = link.restore(told, PATIENCE_S)
+            told(LinkState(link.host.name, True))
+            with suppress(UsageError, ConnectionLost):
+                return attach(link, connection, run["id"])
+    raise SyncError(
+        f"the mirror on {link.host.name} keeps changing: another client syncs to {session['workspace']}",
+        host=link.host.name,
+    )
+
+
+def _send(
+    link: HostLink,
+    connection: Connection,
+    order: m.Execute,
+    code: bytes,
+    workspace: WorkspaceSync | None,
+    progress: Report | None,
+) -> Run:
+    pushed = workspace.push(connection, progress) if workspace else None
+    after = pushed.after if pushed else None
+    generation = workspace.generation if workspace and after is None else None
+    message = m.Execute(order.run, order.session, generation, order.secrets, after)
+    stream = connection.request(message, code)
+    report = pushed.finish() if pushed else None
+    run = Run(link, accepted(stream.receive().message), stream)
+    run.sync_report = report
+    return run
+
+
+def attach(link: HostLink, connection: Connection, run_id: str, seq: int = 0) -> Run:
+    """The run of that id, with its events after ``seq``.
+
+    Raises:
+        UsageError: there is no such run on the host.
+        ConnectionLost: the link is gone.
+    """
+    stream = connection.request(m.Attach(run_id, seq))
+    return Run(link, accepted(stream.receive().message), stream, seq)
+
+
+def _values(names: Sequence[str]) -> dict[str, str]:
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise UsageError(f"--pass-env: {', '.join(missing)} is not set here")
+    return {name: os.environ[name] for name in names}
