@@ -9,6 +9,7 @@ import threading
 
 from . import messages as m
 from . import sessions
+from .capsule import Capsule
 from .follow import follow
 from .paths import expand
 from .rundir import FINAL_STATES, RunDir
@@ -33,6 +34,7 @@ class Handlers:
 
     def __init__(self, state: str) -> None:
         self.state = state
+        self.capsule = Capsule(state)
         self._mirrors: dict[str, Mirror] = {}
         # A Sync's outcome by its stream, for the Execute that was sent right behind it.
         self._syncs: dict[int, bool] = {}
@@ -51,6 +53,11 @@ class Handlers:
             m.ListSessions: self.list_sessions,
             m.StopSession: self.stop_session,
             m.OpenSession: self.open_session,
+            m.ListRuns: self.list_runs,
+            m.ReadRun: self.read_run,
+            m.ChangeRuns: self.change_runs,
+            m.Amend: self.amend,
+            m.Clean: self.clean,
         }
 
     def __call__(self, stream: Stream, frame: Frame) -> None:
@@ -90,18 +97,13 @@ class Handlers:
 
     def inventory(self, stream: Stream, message: m.Inventory, _payload: bytes) -> None:
         """Tells what the mirror holds."""
-        import zlib
-
         mirror = self._mirror(message.workspace)
         # First, because what was received may be what a killed commit has left.
         received = mirror.received()
         generation, entries = mirror.inventory()
         rows = {path: [list(entry), owner, state] for path, (entry, owner, state) in entries.items()}
         told = {"generation": generation, "entries": rows, "received": received}
-        content = zlib.compress(json.dumps(told).encode("ascii"), 1)
-        for at in range(0, len(content), PIECE):
-            stream.send(m.Data(), content[at : at + PIECE])
-        stream.send(m.End())
+        _send_json(stream, told)
 
     def blocks(self, stream: Stream, message: m.Blocks, _payload: bytes) -> None:
         """Tells of the blocks of large files."""
@@ -184,13 +186,16 @@ class Handlers:
                 stream.send(m.Failure("stale", "the mirror has changed", details={"generation": current}))
                 return
         run = RunDir(self.state, message.run["id"])
+        mirror = self._mirror(spec["workspace"])
+        known = self.capsule.known(mirror, spec["workspace"])
         link = sessions.ensure(self.state, spec)
-        answer = link.ask(message, payload)
+        answer = link.ask(m.Execute(dict(message.run, **known), {}, None, message.secrets), payload)
         if isinstance(answer, m.Failure):
             link.close()
             stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
             return
         stream.send(answer)
+        self.capsule.complete(run.id, known, mirror, spec["workspace"])
         follow(stream, self.state, run, 0, link)
 
     def open_session(self, stream: Stream, message: m.OpenSession, _payload: bytes) -> None:
@@ -222,6 +227,43 @@ class Handlers:
                 link.close()
         stream.send(m.Facts({"state": record["state"]}))
 
+    # The records of runs.
+
+    def list_runs(self, stream: Stream, message: m.ListRuns, _payload: bytes) -> None:
+        """Tells of the newest runs that match."""
+        from .records import newest
+
+        _send_json(stream, newest(self.state, message.query))
+
+    def read_run(self, stream: Stream, message: m.ReadRun, _payload: bytes) -> None:
+        """Tells all of one run."""
+        from .records import read
+
+        _send_json(stream, read(self.state, message.run_id))
+
+    def change_runs(self, stream: Stream, message: m.ChangeRuns, _payload: bytes) -> None:
+        """Labels, deletes, restores or purges runs."""
+        from .records import change
+
+        stream.send(m.Facts(change(self.state, message.action, list(message.run_ids), message.text)))
+
+    def amend(self, stream: Stream, message: m.Amend, payload: bytes) -> None:
+        """Notes what the client learned of a run."""
+        run = RunDir(self.state, message.run_id)
+        if payload:
+            with open(run.diff_path, "wb") as file:
+                file.write(payload)
+        run.note(message.facts)
+        stream.send(m.Facts({}))
+
+    def clean(self, stream: Stream, message: m.Clean, _payload: bytes) -> None:
+        """Removes leftovers."""
+        from .leftovers import clean
+
+        told = clean(self.state, message.options)
+        self._mirrors.clear()
+        _send_json(stream, told)
+
     # The host.
 
     def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
@@ -242,6 +284,15 @@ class Handlers:
             raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")
         wanted = live if message.name is None else [message.name]
         stream.send(m.Facts({"stopped": [name for name in wanted if sessions.stop(self.state, name)]}))
+
+
+def _send_json(stream: Stream, value: Any) -> None:
+    import zlib
+
+    content = zlib.compress(json.dumps(value, separators=(",", ":")).encode("ascii"), 1)
+    for at in range(0, len(content), PIECE):
+        stream.send(m.Data(), content[at : at + PIECE])
+    stream.send(m.End())
 
 
 def _expanded(session: dict[str, Any]) -> dict[str, Any]:

@@ -303,7 +303,60 @@ class Happened(Message):
 
 
 class Finished(Message):
-    """The cell has ended: ``outcome`` is ``ok``, ``error`` or ``interrupted``."""
+    """The cell has ended: ``outcome`` is ``ok``, ``error`` or ``interrupted``; what it ``used``."""
 
     outcome: str
+    used: dict[str, Any] | None = None
     kind: ClassVar[int] = 44
+
+
+# --- the records of runs ----------------------------------------------------------------------------
+
+
+class ListRuns(Message):
+    """Records of runs, newest first (`records.newest`), answered by Data frames (zlib of JSON) and End.
+
+    Args:
+        query: limit, before (an id), state, label, since (an id), ids, deleted, code (with what was run).
+    """
+
+    query: dict[str, Any]
+    kind: ClassVar[int] = 70
+
+
+class ReadRun(Message):
+    """All that is known of one run (`records.read`), answered by Data frames (zlib of JSON) and End."""
+
+    run_id: str
+    kind: ClassVar[int] = 71
+
+
+class ChangeRuns(Message):
+    """``label`` (with ``text``), ``delete``, ``restore`` or ``purge`` runs; Facts: done, refused (id: why)."""
+
+    action: str
+    run_ids: list[Any]
+    text: str | None = None
+    kind: ClassVar[int] = 72
+
+
+class Amend(Message):
+    """What the client learned of a run after it had started; the payload is the diff of its workspace."""
+
+    run_id: str
+    facts: dict[str, Any]
+    kind: ClassVar[int] = 73
+
+
+class Surveyed(Message):
+    """The worker's interpreter and its packages (`survey.py`)."""
+
+    facts: dict[str, Any]
+    kind: ClassVar[int] = 74
+
+
+class Clean(Message):
+    """Remove leftovers (`leftovers.py`): what, as options; Facts name what is gone, or would be."""
+
+    options: dict[str, Any]
+    kind: ClassVar[int] = 75

@@ -132,15 +132,15 @@ def ensure(state: str, spec: dict[str, Any]) -> SupervisorLink:
         fcntl.flock(lock, fcntl.LOCK_EX)
         link = connect(state, spec["name"])
         if link is None:
-            _bury(folder)
+            bury(folder)
             link = _launch(state, folder, spec)
     finally:
         os.close(lock)
     return link
 
 
-def _bury(folder: str) -> None:
-    # A supervisor that was killed leaves its processes and its folder.
+def bury(folder: str) -> None:
+    """Ends what a supervisor that was killed has left: its processes and its folder."""
     record = read_json(os.path.join(folder, "session.json"))
     if record and record.get("supervisor") and not alive(record["supervisor"]):
         worker = record.get("worker") or {}
@@ -208,7 +208,7 @@ def stop(state: str, name: str) -> bool:
     link = connect(state, name)
     if link is None:
         if record:
-            _bury(folder_of(state, name))
+            bury(folder_of(state, name))
         return False
     try:
         link.ask(m.StopSession(name))

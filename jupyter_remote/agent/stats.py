@@ -36,6 +36,23 @@ def host_status(state: str) -> dict[str, Any]:
     }
 
 
+def gpu_facts() -> dict[str, Any]:
+    """What doesn't change of the GPUs while the machine is up, and the version of their driver."""
+    keys = ("index", "uuid", "name", "memory_total")
+    gpus = [{key: gpu[key] for key in keys} for gpu in _gpus()]
+    facts: dict[str, Any] = {"gpus": gpus}
+    if gpus:
+        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
+        try:
+            answer = subprocess.run(
+                query, capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL
+            )
+            facts["driver"] = answer.stdout.strip()
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    return facts
+
+
 def _memory() -> dict[str, int]:
     # proc(5); elsewhere only the total is known without help.
     values = {}

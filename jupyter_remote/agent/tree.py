@@ -24,7 +24,7 @@ from .staging import MissingContent, stage
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Callable, Iterator
+    from typing import Any, Callable, Iterator
 
     from .mirror_index import Records
 
@@ -105,6 +105,13 @@ class Mirror:
             generation, records = self._index.load()
         states = states_of(records, self._root)
         return generation, {path: (r.entry, r.owner, states[path]) for path, r in records.items()}
+
+    def manifest(self) -> tuple[int, dict[str, list[Any]]]:
+        """The generation, and what we put there, without a look at it; -1 while a commit is under way."""
+        generation, records = self._index.load()
+        if self._index.generation() != generation:
+            return -1, {}
+        return generation, {path: list(record.entry) for path, record in records.items()}
 
     def received(self) -> dict[str, int]:
         """Content that syncs which were cut have left here: digest -> how many bytes from its start."""

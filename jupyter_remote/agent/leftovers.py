@@ -1,0 +1,168 @@
+"""What may be removed of us on this host: dead sessions, old agents, a mirror, ended runs.
+
+Everything is named first and removed afterwards, so that a dry run tells exactly what would go. Nothing that
+is in use goes, and nothing of the user's: of a mirror only what was put there and nobody changed since.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from . import records
+from .paths import expand, read_json, remove_tree
+from .processes import alive, family, mark
+from .rundir import FINAL_STATES, RUN_ID, RunDir
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any
+
+# An installation that has just begun looks like one that was cut.
+STAGED_FOR_S = 3600.0
+
+
+def clean(state: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Removes leftovers, or with ``dry_run`` only names them.
+
+    Args:
+        state: state folder.
+        options: dry_run; workspace (also that mirror); runs (also all ended runs and the trash).
+
+    Returns:
+        Paths and names by kind: ``sessions``, ``agents``, ``mirror``, ``runs``, ``kept`` (what of the mirror
+        stays, because it was not put there or was changed), ``in_use`` (what else stays, and why).
+    """
+    dry = bool(options.get("dry_run"))
+    told: dict[str, Any] = {"in_use": []}
+    told["sessions"] = _sessions(state, dry)
+    told["agents"] = _agents(dry)
+    if options.get("workspace"):
+        told.update(_mirror(state, expand(options["workspace"]), dry, told["in_use"]))
+    if options.get("runs"):
+        told["runs"] = _runs(state, dry)
+    return told
+
+
+def _sessions(state: str, dry: bool) -> list[str]:
+    base, dead = os.path.join(state, "sessions"), []
+    for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+        record = read_json(os.path.join(base, name, "session.json"))
+        if record is None or not record.get("supervisor") or alive(record["supervisor"]):
+            continue
+        left = family(None, mark(record["supervisor"]))
+        dead.append(f"{name} ({len(left)} processes)" if left else name)
+        if not dry:
+            from .sessions import bury
+
+            bury(os.path.join(base, name))
+    return dead
+
+
+def _agents(dry: bool) -> list[str]:
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    used = _command_lines()
+    old = []
+    for base in _caches():
+        for name in sorted(os.listdir(base)):
+            path = os.path.join(base, name)
+            staged = name.startswith(tempfile.gettempprefix()) and _age(path) > STAGED_FOR_S
+            if not os.path.isdir(path) or not (name.startswith("agent-") or staged):
+                continue
+            # A process that runs from there reads modules of it whenever it needs one more.
+            if path != own and path.encode() not in used:
+                old.append(path)
+    for path in [] if dry else old:
+        remove_tree(path)
+    return old
+
+
+def _caches() -> list[str]:
+    # As stage 0 has them.
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    temporary = os.environ.get("TMPDIR") or "/tmp"
+    places = [os.path.join(home, "jupyter-remote")]
+    places.append(os.path.join(temporary, "jupyter-remote-agent-%d" % os.getuid()))
+    return [path for path in places if os.path.isdir(path) and os.lstat(path).st_uid == os.getuid()]
+
+
+def _age(path: str) -> float:
+    import time
+
+    return time.time() - os.lstat(path).st_mtime
+
+
+def _command_lines() -> bytes:
+    """All command lines in one text. The agent of another connection says its digest only in it."""
+    if not os.path.isdir("/proc/self"):
+        import subprocess
+
+        return subprocess.run(["ps", "-Aww", "-o", "args="], capture_output=True).stdout
+    lines = []
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit():
+                with open(f"/proc/{name}/cmdline", "rb") as file:
+                    lines.append(file.read())
+        except OSError:
+            pass
+    return b"\n".join(lines)
+
+
+def _mirror(state: str, root: str, dry: bool, in_use: list[str]) -> dict[str, Any]:
+    from .sessions import records as live_sessions
+    from .tree import SAME, Mirror
+
+    for facts in live_sessions(state):
+        if facts.get("workspace") == root:
+            in_use.append(f"{root}: session {facts['name']} works there; `sessions stop` ends it")
+            return {}
+    mirror = Mirror(root)
+    if mirror.generation() <= 0:
+        return {"mirror": []}  # not a mirror, or one that another client is writing to
+    entries = mirror.inventory()[1]
+    ours = [path for path, (_, _, found) in entries.items() if found == SAME]
+    kept = [path for path in _walk(root) if path not in set(ours)]
+    if not dry:
+        # What is inside comes before its folder, and a folder that still holds something stays.
+        for path in sorted(ours, reverse=True):
+            _remove(os.path.join(os.fsencode(root), path.encode("utf-8", "surrogateescape")))
+        remove_tree(os.path.join(root, ".jupyter-remote"))
+        _remove(os.fsencode(root))
+    return {"mirror": [root], "mirror_files": len(ours), "kept": sorted(kept)}
+
+
+def _walk(root: str) -> list[str]:
+    found = []
+    for folder, folders, files in os.walk(root):
+        if folder == root and ".jupyter-remote" in folders:
+            folders.remove(".jupyter-remote")
+        found += [os.path.relpath(os.path.join(folder, name), root) for name in files]
+    return found
+
+
+def _remove(path: bytes) -> None:
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rmdir(path)
+        else:
+            os.unlink(path)
+    except OSError:
+        pass  # it holds something that stays
+
+
+def _runs(state: str, dry: bool) -> list[str]:
+    found = []
+    for place in (records.TRASH, records.RUNS):
+        folder = os.path.join(state, place)
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if not RUN_ID.fullmatch(name):
+                continue
+            record = records.standing(RunDir(state, name, place)) or {}
+            if record.get("state") in FINAL_STATES:
+                found.append(name)
+    if not dry:
+        for name in found:
+            records.change(state, "delete", [name], None)
+            records.change(state, "purge", [name], None)
+    return found
