@@ -6,6 +6,7 @@ What the cell magic and the commands share, and nothing that only one of them do
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ Show = Callable[["Remote", "Start", Values], int]
 
 # Starts a run; what it is given is told how far the sync before it has come.
 Start = Callable[["Report"], "Run"]
+
+# What the user typed, for the records of the runs that come of it.
+typed: ContextVar[str | None] = ContextVar("typed", default=None)
 
 
 def configuration() -> Config:
@@ -62,6 +66,7 @@ def run_arguments(values: Values) -> dict[str, Any]:
         "pass_env": values["pass_env"],
         "timeout": values["timeout"],
         "label": values["label"],
+        "notes": {"command": typed.get(), "pull": list(values["pull"])},
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
-from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say
+from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say, typed
 from .display import NotebookSink, RemoteResult, show_kept, show_status
 from .errors import UsageError
 from .follow import follow
@@ -34,6 +34,7 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | No
         RunError: the code failed on the host.
         RemoteError: the host could not be used.
     """
+    typed.set(f"%%remote {line}")
     values = parse(CELL, split_line(line))
     host = one_host(values["hosts"])
     if not cell.strip():

@@ -1,4 +1,4 @@
-"""What the history keeps of a run: its columns, and how a run's record becomes a row. Pure; no file is touched.
+"""What the history keeps of a run: its columns, and how a record becomes a row. No file is touched.
 
 A row is a plain dict. A column that isn't in it is not known (yet), which is not the same as empty.
 """

@@ -1,7 +1,7 @@
 """The file of the local history: an SQLite database that several processes write at once.
 
-Only tables, migrations, writing and asking. A connection lives as long as one call, so threads and forks share
-none; a transaction is one batch of rows. Who writes when is decided in `history.py`.
+Only tables, migrations, writing and asking. A connection lives as long as one call, so threads and forks
+share none; a transaction is one batch of rows. Who writes when is decided in `history.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # How long a writer waits for others, each of which holds the file for milliseconds.
 PATIENCE_S = 20.0
 
-# One entry per version of the schema, a list of statements each; never changed once released, only appended to.
+# One entry per version of the schema; never changed once released, only appended to.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE runs (
@@ -208,9 +208,10 @@ class Store:
         # From one host to the next by the index, however many runs each has.
         text = (
             "WITH RECURSIVE names (host) AS (SELECT MIN(host) FROM runs UNION ALL "
-            "SELECT (SELECT MIN(host) FROM runs WHERE host > names.host) FROM names WHERE names.host NOT NULL) "
-            "SELECT host, (SELECT seen FROM runs AS r WHERE r.host = names.host ORDER BY id DESC LIMIT 1) AS seen "
-            "FROM names WHERE host NOT NULL"
+            "SELECT (SELECT MIN(host) FROM runs WHERE host > names.host) FROM names "
+            "WHERE names.host NOT NULL) "
+            "SELECT host, (SELECT seen FROM runs AS r WHERE r.host = names.host ORDER BY id DESC LIMIT 1) "
+            "AS seen FROM names WHERE host NOT NULL"
         )
         if unfinished:
             states = ", ".join(f"'{state}'" for state in UNFINISHED)
@@ -248,7 +249,7 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             raise HistoryError(
                 f"the history {self.path} can't be used: {error}",
-                hint="Move the file away and run `jupyter remote history --rebuild`: the hosts know their runs.",
+                hint="Move it away and run `jupyter remote history --rebuild`: the hosts know their runs.",
             ) from None
 
     def _migrate(self, db: Connection) -> None:

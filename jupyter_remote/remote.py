@@ -20,6 +20,7 @@ from .starting import accepted, new_run_id, session_settings, start
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
+    from .provenance import Provenance
     from .sync.progress import Report
     from .sync.pull import PullReport
     from .sync.session import SyncReport, WorkspaceSync
@@ -44,6 +45,7 @@ class Remote:
         self.mirror = host.workspace.replace("{project}", workspace.name or "root")
         self.link = HostLink(host, ask, self._forget)
         self._kept_sync: WorkspaceSync | None = None
+        self._provenance: Provenance | None = None
 
     def __repr__(self) -> str:
         return f"<Remote {self.host.name}: {self.workspace}>"
@@ -69,6 +71,7 @@ class Remote:
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
+        notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
@@ -84,6 +87,7 @@ class Remote:
             timeout: seconds after which it is stopped.
             label: a text to know it by.
             notebook: where the cell stands, for the record.
+            notes: what else the record shall say, e.g. ``command``: what was typed.
             progress: told how far the sync has come, at most ten times a second.
 
         Returns:
@@ -93,7 +97,7 @@ class Remote:
             ConnectError, SyncError, LaunchError: it could not be started.
             UsageError: a bad argument.
         """
-        run: dict[str, Any] = {"id": new_run_id(), "kind": "cell"}
+        run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "cell"}
         name = f"run-{run['id']}" if fresh else session
         settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
@@ -131,9 +135,11 @@ class Remote:
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
+        notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
     ) -> Run:
-        run: dict[str, Any] = {"id": new_run_id(), "kind": "program", "argv": argv, "script": script}
+        run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
+        run.update(argv=argv, script=script)
         settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
         return self._start(run, settings, code, pass_env, sync, progress)
@@ -157,9 +163,14 @@ class Remote:
         sync: bool,
         progress: Report | None,
     ) -> Run:
+        if self._provenance is None:
+            from .provenance import Provenance
+
+            self._provenance = Provenance(self.workspace, self.host)
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
+        run["settings"] = self._provenance.settings
         workspace = (lambda: self._sync) if sync else None
-        return start(self.link, run, session, code, pass_env=pass_env, sync=workspace, progress=progress)
+        return start(self.link, run, session, code, pass_env, workspace, self._provenance, progress)
 
     # The workspace.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import history
 from .agent import messages as m
 from .agent.rundir import OUTPUT_KINDS
 from .errors import Interrupted, LaunchError, ProtocolError, RunError
@@ -217,6 +218,7 @@ class Run:
             self.state = event.data["state"]
         elif event.kind == "end":
             self._ended = True
+            history.ended(self.id, event.data, event.time)
             self.state = event.data["state"]
             self.exit_code = int(event.data["exit_code"])
             self.seconds = float(event.data["seconds"])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import history
 from .agent import messages as m
 from .connection import Stale
 from .errors import ProtocolError, SyncError, UsageError
@@ -19,6 +20,7 @@ from .run import Run
 if TYPE_CHECKING:
     from .config_models import HostConfig
     from .hostlink import HostLink
+    from .provenance import Provenance
     from .sync.progress import Report
     from .sync.session import WorkspaceSync
 
@@ -62,9 +64,9 @@ def start(
     run: dict[str, Any],
     session: dict[str, Any],
     code: str,
-    *,
     pass_env: Sequence[str] = (),
     sync: Callable[[], WorkspaceSync] | None = None,
+    provenance: Provenance | None = None,
     progress: Report | None = None,
 ) -> Run:
     """Syncs the workspace and starts a run.
@@ -76,6 +78,7 @@ def start(
         code: what is run.
         pass_env: names of variables here whose values go there and are never written down.
         sync: makes the workspace's sync, once the host has begun to start; None runs without one.
+        provenance: what the record says of the workspace that was synced.
         progress: told how far the sync has come.
 
     Raises:
@@ -86,6 +89,7 @@ def start(
     if len(text) > MAX_CODE:
         raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
     values = _values(pass_env)
+    run.update(pass_env=sorted(values), sync=sync is not None, fresh=bool(session["one_run"]))
     # The session's interpreter starts while the files are compared.
     connection = link.connection(m.OpenSession(session))
     workspace = sync() if sync is not None else None
@@ -94,10 +98,15 @@ def start(
             pushed = workspace.push(connection, progress) if workspace else None
             after = pushed.after if pushed else None
             generation = workspace.generation if workspace and after is None else None
+            known = provenance.known(generation) if provenance and generation is not None else None
+            run.update(known or {})
             stream = connection.request(m.Execute(run, session, generation, values, after), text)
             report = pushed.finish() if pushed else None
             started = Run(connection, accepted(stream.receive().message), stream)
             started.sync_report = report
+            history.started(started.record, code)
+            if provenance and workspace and known is None:
+                provenance.follow(connection, started.id, workspace.generation)
             return started
         except Stale:
             assert workspace is not None

@@ -101,6 +101,8 @@ class ActiveRun:
         last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds}
         if self.reason:
             self.record["reason"] = last["reason"] = self.reason
+        if self.record.get("used"):
+            last["used"] = self.record["used"]
         self.event(last)
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """What surrounds a run and is not told by the client: its workspace's manifest, the host's GPUs.
 
-What is known already goes into the run's first record; what is not is found out in a thread beside the run and
-noted afterwards, so that no run waits for it. What the run itself uses is measured by worker and supervisor.
+What is known already goes into the run's first record; what is not is found out in a thread beside the run
+and noted afterwards, so that no run waits for it. What the run itself uses is measured by worker and
+supervisor.
 """
 
 from __future__ import annotations

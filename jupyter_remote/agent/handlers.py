@@ -8,7 +8,7 @@ import os
 import threading
 
 from . import messages as m
-from . import sessions
+from . import sessions, shared
 from .capsule import Capsule
 from .follow import follow
 from .paths import expand
@@ -195,6 +195,8 @@ class Handlers:
             stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
             return
         stream.send(answer)
+        if message.run.get("diff"):
+            shared.refer(self.state, shared.DIFFS, message.run["diff"], run.id)
         self.capsule.complete(run.id, known, mirror, spec["workspace"])
         follow(stream, self.state, run, 0, link)
 
@@ -249,12 +251,15 @@ class Handlers:
 
     def amend(self, stream: Stream, message: m.Amend, payload: bytes) -> None:
         """Notes what the client learned of a run."""
-        run = RunDir(self.state, message.run_id)
+        facts, told = dict(message.facts), {}
         if payload:
-            with open(run.diff_path, "wb") as file:
-                file.write(payload)
-        run.note(message.facts)
-        stream.send(m.Facts({}))
+            text = payload.decode("utf-8", "replace")
+            facts["diff"] = told["diff"] = shared.put(self.state, shared.DIFFS, text)
+            shared.refer(self.state, shared.DIFFS, told["diff"], message.run_id)
+        elif facts.get("diff"):
+            shared.refer(self.state, shared.DIFFS, facts["diff"], message.run_id)
+        RunDir(self.state, message.run_id).note(facts)
+        stream.send(m.Facts(told))
 
     def clean(self, stream: Stream, message: m.Clean, _payload: bytes) -> None:
         """Removes leftovers."""

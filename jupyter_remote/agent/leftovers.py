@@ -82,7 +82,7 @@ def _caches() -> list[str]:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     temporary = os.environ.get("TMPDIR") or "/tmp"
     places = [os.path.join(home, "jupyter-remote")]
-    places.append(os.path.join(temporary, "jupyter-remote-agent-%d" % os.getuid()))
+    places.append(os.path.join(temporary, f"jupyter-remote-agent-{os.getuid()}"))
     return [path for path in places if os.path.isdir(path) and os.lstat(path).st_uid == os.getuid()]
 
 

@@ -332,7 +332,7 @@ class ReadRun(Message):
 
 
 class ChangeRuns(Message):
-    """``label`` (with ``text``), ``delete``, ``restore`` or ``purge`` runs; Facts: done, refused (id: why)."""
+    """``label`` (with ``text``), ``delete``, ``restore`` or ``purge`` runs; Facts: done, refused."""
 
     action: str
     run_ids: list[Any]

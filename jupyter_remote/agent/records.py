@@ -17,7 +17,7 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-# Records looked at for one answer, so that a rare state among 100,000 runs takes many answers, not a long one.
+# Records looked at for one answer: a rare state among 100,000 runs takes many answers, not a long one.
 MOST_READ = 2000
 # What the answer to a list holds of a run's code.
 MOST_CODE = 1 << 16
@@ -37,7 +37,7 @@ def newest(state: str, query: dict[str, Any]) -> dict[str, Any]:
     place = TRASH if query.get("deleted") else RUNS
     folder = os.path.join(state, place)
     if query.get("ids") is not None:
-        ids = [one for one in query["ids"] if os.path.isdir(os.path.join(folder, str(one)))]
+        ids = [str(one) for one in query["ids"] if os.path.isdir(os.path.join(folder, str(one)))]
     else:
         ids = os.listdir(folder) if os.path.isdir(folder) else []
     before, since = str(query.get("before") or "~"), str(query.get("since") or "")
@@ -86,9 +86,8 @@ def read(state: str, run_id: str) -> dict[str, Any]:
         run = RunDir(state, run_id, place)
         record = standing(run)
         if record is not None:
-            whole = {"record": dict(record, deleted=int(place == TRASH)), "folder": run.path}
+            whole: dict[str, Any] = {"record": dict(record, deleted=int(place == TRASH)), "folder": run.path}
             whole["code"] = _text(run.code_path)
-            whole["diff"] = _text(run.diff_path) if os.path.exists(run.diff_path) else None
             for kind, key in shared.KINDS:
                 digest = record.get(key)
                 whole[key] = shared.get(state, kind, digest) if digest else None

@@ -3,7 +3,7 @@
 ``run.json`` what, when, where, state, exit; ``code`` what was run; ``output.log`` what it printed;
 ``events.jsonl`` one line an event: ``seq``, ``t`` (seconds since the epoch), ``kind``, and for output
 ``at`` and ``n`` (where in ``output.log``); ``blobs/`` displays too large for a line; ``notes.jsonl`` what
-was learned of the run by others than its supervisor, ``diff`` what its workspace had that its commit has not.
+was learned of the run by others than its supervisor.
 Who writes appends before anybody is told; who reads may come back at any ``seq``. No processes and no sockets
 here.
 """
@@ -52,7 +52,6 @@ class RunDir:
         self.events_path = os.path.join(self.path, "events.jsonl")
         self.blobs_path = os.path.join(self.path, "blobs")
         self.notes_path = os.path.join(self.path, "notes.jsonl")
-        self.diff_path = os.path.join(self.path, "diff")
 
     def create(self, record: dict[str, Any], code: bytes) -> None:
         """Makes the directory with its first record.

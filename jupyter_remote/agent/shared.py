@@ -1,7 +1,7 @@
-"""What many runs have in common, kept once by its digest: manifests of workspaces, lists of packages.
+"""What many runs have in common, kept once by its digest: manifests, lists of packages, diffs.
 
-``<state>/<kind>/<digest>.json.gz`` is the content, ``<digest>.runs`` the ids of the runs that name it, one line
-each, so that the last one of them to be purged takes it along. No record of a run is read here.
+``<state>/<kind>/<digest>.json.gz`` is the content, ``<digest>.runs`` the ids of the runs that name it, one
+line each, so that the last one of them to be purged takes it along. No record of a run is read here.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any
 
-MANIFESTS, ENVIRONMENTS = "manifests", "environments"
-KINDS = ((MANIFESTS, "manifest"), (ENVIRONMENTS, "environment"))  # with the key in a run's record
+MANIFESTS, ENVIRONMENTS, DIFFS = "manifests", "environments", "diffs"
+# With the key in a run's record.
+KINDS = ((MANIFESTS, "manifest"), (ENVIRONMENTS, "environment"), (DIFFS, "diff"))
 
 
 def put(state: str, kind: str, value: Any) -> str:
@@ -31,7 +32,7 @@ def put(state: str, kind: str, value: Any) -> str:
     path = _path(state, kind, digest)
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        staged = "%s.%d.tmp" % (path, os.getpid())
+        staged = f"{path}.{os.getpid()}.tmp"
         with open(staged, "wb") as file:
             file.write(gzip.compress(text, 5))
         os.replace(staged, path)

@@ -1,4 +1,4 @@
-"""What Python the worker is, and which packages it can import: found out between two cells, a piece at a time.
+"""What Python the worker is, and which packages it can import: found out between cells, in pieces.
 
 Runs in the user's interpreter, after a cell and only as long as no other one waits.
 """

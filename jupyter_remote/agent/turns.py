@@ -9,7 +9,7 @@ import os
 import time
 from collections import deque
 
-from . import endings
+from . import endings, shared, usage
 from . import messages as m
 from .active import ActiveRun
 from .ladder import GRACE, Ladder
@@ -62,6 +62,9 @@ class Turns:
         self.served = False
         self.last_used = time.monotonic()
         self._tell = tell
+        # The digest of the interpreter's packages, and the runs that ended before it was known.
+        self._environment: str | None = None
+        self._unsurveyed: list[str] = []
 
     @property
     def busy(self) -> bool:
@@ -92,6 +95,8 @@ class Turns:
         record = dict(message.run, session=self.session, state="queued", created=time.time())
         record["env_names"] = sorted({**(record.get("env") or {}), **secrets})
         record["supervisor"] = self.identity
+        if self._environment is not None:
+            record["environment"] = self._environment
         try:
             folder = RunDir(self.state, message.run["id"])
             run = ActiveRun(folder, record, code, secrets, self._make_room)
@@ -158,6 +163,28 @@ class Turns:
         run.end(state, exit_code)
         self._tell()  # nobody has to wait for the record, which takes longer than a small cell
         run.close()
+        self._refer(run)
+
+    def _refer(self, run: ActiveRun) -> None:
+        if run.record["kind"] == "cell" and "environment" not in run.record:
+            self._unsurveyed.append(run.id)
+        elif "environment" in run.record:
+            self._quietly(shared.refer, shared.ENVIRONMENTS, run.record["environment"], run.id)
+
+    def _surveyed(self, facts: dict[str, Any]) -> None:
+        self._environment = self._quietly(shared.put, shared.ENVIRONMENTS, facts)
+        for run_id in self._unsurveyed if self._environment else []:
+            folder = RunDir(self.state, run_id)
+            if os.path.isdir(folder.path):
+                self._quietly(shared.refer, shared.ENVIRONMENTS, self._environment, run_id)
+                folder.note({"environment": self._environment})
+        self._unsurveyed = []
+
+    def _quietly(self, do: Callable[..., str | None], *arguments: Any) -> str | None:
+        try:
+            return do(self.state, *arguments)
+        except OSError:
+            return None  # a full disk, and no reason to end a session
 
     def _failed_to_start(self, why: str, exit_code: int) -> None:
         assert self.active is not None
@@ -240,20 +267,25 @@ class Turns:
                     self.active.event(message.event)
                 if self.place.child is not None:
                     self.place.child.acknowledge()
+            elif isinstance(message, m.Surveyed):
+                self._surveyed(message.facts)
             elif isinstance(message, m.Finished) and self.active is not None and not self.active.stopping:
+                self.active.record["used"] = message.used
                 self._end(*endings.of_cell(self.active, message.outcome))
 
     def reap(self) -> None:
         """Takes the ends of children, adopted ones too."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             if self.place.child is not None and pid == self.place.child.pid:
                 self.place.child.ended(status)
+                if self.active is not None and self.active.record["kind"] == "program":
+                    self.active.record["used"] = usage.of_program(used)
                 if not self.ladder.climbing:
                     self._child_gone()
 

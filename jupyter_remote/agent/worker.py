@@ -9,12 +9,14 @@ from __future__ import annotations
 import binascii
 import json
 import os
+import select
 import signal
 import socket
 import sys
 import threading
 
 from . import messages as m
+from . import survey, usage
 from .launch import CHANNEL
 from .output import Pace, unbuffer_c
 from .rundir import LARGEST_LINE, write_blob
@@ -22,7 +24,7 @@ from .wire import Decoder, encode
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any, Callable, Protocol
+    from typing import Any, Callable, Iterator, Protocol
 
     Publish = Callable[..., None]
 
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 
         def run(self, code: str) -> str:
             """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
+
+
+# How long after a cell nothing else must come before the time is used for something of ours.
+PAUSE = 0.5
 
 
 class Worker:
@@ -51,6 +57,9 @@ class Worker:
         sys.stderr = self._pace.open(2)
         self._pace.start()
         self._flush_c = unbuffer_c()
+        self._used = False
+        self._seen: tuple[Any, ...] | None = None
+        self._survey: Iterator[dict[str, Any] | None] | None = None
         # A forked child must never answer in the session's name.
         os.register_at_fork(after_in_child=self._channel.close)
 
@@ -95,6 +104,8 @@ class Worker:
         self._channel.sendall(encode(0, m.Ready(facts)))
         decoder = Decoder()
         while True:
+            if self._used:
+                self._look_around()
             data = self._channel.recv(1 << 16)
             if not data:
                 return
@@ -102,12 +113,34 @@ class Worker:
                 if isinstance(frame.message, m.Execute):
                     self._run(shell, frame.message, frame.payload.decode("utf-8"))
 
+    def _look_around(self) -> None:
+        """Surveys the interpreter's packages, in pieces, as long as no cell comes."""
+        if select.select([self._channel], [], [], PAUSE)[0]:
+            return
+        self._used = False
+        if self._survey is None:
+            seen = survey.look()
+            if seen == self._seen:
+                return
+            self._seen, self._survey = seen, survey.survey()
+        try:
+            for facts in self._survey:
+                if facts is not None:
+                    with self._lock:
+                        self._channel.sendall(encode(0, m.Surveyed(facts)))
+                elif select.select([self._channel], [], [], 0)[0]:
+                    return
+        except Exception:
+            pass  # whatever the user's code has done to the interpreter: no cell may fail of this
+        self._survey = None
+
     def _run(self, shell: Shell, message: m.Execute, code: str) -> None:
         self._blobs = message.run["blobs"]
         given = {k: str(v) for k, v in {**(message.run.get("env") or {}), **(message.secrets or {})}.items()}
         before = {name: os.environ.get(name) for name in given}
         home = None
         outcome = "interrupted"
+        before_cpu = usage.seconds()
         try:
             os.environ.update(given)
             if message.run.get("cwd"):
@@ -129,7 +162,8 @@ class Worker:
         self._flush_c()
         self._pace.end()
         with self._lock:
-            self._channel.sendall(encode(0, m.Finished(outcome)))
+            self._channel.sendall(encode(0, m.Finished(outcome, usage.of_cell(before_cpu))))
+        self._used = True
 
     @staticmethod
     def _restore(before: dict[str, str | None], home: str | None) -> None:
