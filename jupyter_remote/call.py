@@ -5,7 +5,7 @@ What the cell magic and the commands share, and nothing that only one of them do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,13 @@ def one_host(spec: str | None) -> str:
             f"{spec} means {len(names)} hosts ({', '.join(names)}); several hosts in one call come later"
         )
     return names[0]
+
+
+def named_hosts(specs: Iterable[str]) -> list[str]:
+    """Return the hosts that the words mean, each once; all configured ones when there are no words."""
+    config = configuration()
+    names = [str(name) for spec in specs for name in config.expand_hosts(spec)]
+    return list(dict.fromkeys(names or config.names()))
 
 
 def run_arguments(values: Values) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def ended(run_id: str, end: Mapping[str, Any], when: float) -> None:
     """
     from .history_rows import row_of
 
-    note([row_of({**end, "id": run_id, "ended": when or None})])
+    note([row_of({"ended": when or None, **end, "id": run_id})])
 
 
 def note(rows: Iterable[Row]) -> None:

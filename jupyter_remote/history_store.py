@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # How long a writer waits for others, each of which holds the file for milliseconds.
 PATIENCE_S = 20.0
 
+# What a listing has of the code.
+HEAD = 200
+
 # One entry per version of the schema; never changed once released, only appended to.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -169,12 +172,13 @@ class Store:
 
         Args:
             query: which.
-            source: with the code, which a listing doesn't need.
+            source: with all of the code, of which a listing needs only the head.
 
         Raises:
             HistoryError: the file can't be read.
         """
-        names = COLUMNS if source else COLUMNS[:-1]
+        # Its beginning is beside the other columns; the rest would be read from pages of its own.
+        names = COLUMNS if source else (*COLUMNS[:-1], f"substr(source, 1, {HEAD}) AS source")
         return self._rows(*query.sql(", ".join(names)))
 
     def with_prefix(self, prefix: str, limit: int = 10) -> list[Row]:

@@ -111,8 +111,11 @@ class Provenance:
 def settings_of(host: HostConfig) -> dict[str, Any]:
     """The resolved settings as a record may keep them: of what may hold a secret, only that it was there."""
     settings = host.model_dump(mode="json", exclude_none=True, exclude={"env", "env_setup", "facts", "name"})
-    # Sections that only say their defaults are noise.
-    settings = {key: value for key, value in settings.items() if value not in ({}, [], "")}
+    for section in ("container", "slurm", "pbs", "ray"):
+        if host.launcher != section:
+            del settings[section]
+    if host.type != "ec2":
+        del settings["ec2"]
     settings["env_names"] = sorted(host.env)
     if host.env_setup:
         settings["env_setup_digest"] = blake2b(host.env_setup.encode(), digest_size=8).hexdigest()

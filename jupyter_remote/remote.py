@@ -105,11 +105,11 @@ class Remote:
 
     def run_bash(self, code: str, **options: Any) -> Run:
         """Runs a shell script with bash; options as :meth:`run_cell` without session and fresh."""
-        return self._program(["bash", "{code}"], code, **options)
+        return self.run_words(["bash", "{code}"], code, **options)
 
     def run_script(self, name: str, text: str, args: Sequence[str] = (), **options: Any) -> Run:
         """Runs Python code as a program of that file name, with arguments; options as :meth:`run_bash`."""
-        return self._program(["{python}", "{script}", *args], text, script=name, **options)
+        return self.run_words(["{python}", "{script}", *args], text, script=name, **options)
 
     def run_program(self, argv: Sequence[str], **options: Any) -> Run:
         """Runs a program; a ``.py`` file is given to the host's Python. Options as :meth:`run_bash`.
@@ -120,9 +120,9 @@ class Remote:
         if not argv:
             raise UsageError("no program to run")
         words = ["{python}", *argv] if argv[0].endswith(".py") else list(argv)
-        return self._program(words, "", **options)
+        return self.run_words(words, "", **options)
 
-    def _program(
+    def run_words(
         self,
         argv: list[str],
         code: str,

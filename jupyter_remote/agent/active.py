@@ -98,7 +98,9 @@ class ActiveRun:
         now = time.time()
         seconds = round(now - self.record.get("started", now), 6)
         self.record.update(state=state, exit_code=exit_code, ended=now, seconds=seconds)
-        last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds}
+        last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds, "ended": now}
+        if "started" in self.record:
+            last["started"] = self.record["started"]
         if self.reason:
             self.record["reason"] = last["reason"] = self.reason
         if self.record.get("used"):
