@@ -46,7 +46,7 @@ def records(remote: Remote, limit: int | None = 50, **query: Any) -> Iterator[Re
         ProtocolError: the answer is none.
         RemoteError: the host can't be asked.
     """
-    before: str | None = None
+    before: str | None = query.pop("before", None)
     left = limit
     while left is None or left > 0:
         page = min(left or 500, 500)

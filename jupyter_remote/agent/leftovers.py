@@ -18,8 +18,8 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any
 
-# An installation that has just begun looks like one that was cut.
-STAGED_FOR_S = 3600.0
+# One that has just been put there may be about to start, or not be whole yet.
+NEW_FOR_S = 3600.0
 
 
 def clean(state: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -66,11 +66,10 @@ def _agents(dry: bool) -> list[str]:
     for base in _caches():
         for name in sorted(os.listdir(base)):
             path = os.path.join(base, name)
-            staged = name.startswith(tempfile.gettempprefix()) and _age(path) > STAGED_FOR_S
-            if not os.path.isdir(path) or not (name.startswith("agent-") or staged):
-                continue
+            ours = name.startswith(("agent-", tempfile.gettempprefix())) and os.path.isdir(path)
             # A process that runs from there reads modules of it whenever it needs one more.
-            if path != own and path.encode() not in used:
+            in_use = path == own or name.rpartition("agent-")[2].encode() in used
+            if ours and not in_use and _age(path) > NEW_FOR_S:
                 old.append(path)
     for path in [] if dry else old:
         remove_tree(path)
@@ -93,7 +92,7 @@ def _age(path: str) -> float:
 
 
 def _command_lines() -> bytes:
-    """All command lines in one text. The agent of another connection says its digest only in it."""
+    """All command lines in one text: that of an agent names its digest, that of a session its folder."""
     if not os.path.isdir("/proc/self"):
         import subprocess
 
