@@ -62,9 +62,7 @@ class Turns:
         self.served = False
         self.last_used = time.monotonic()
         self._tell = tell
-        # The digest of the interpreter's packages, and the runs that ended before it was known.
-        self._environment: str | None = None
-        self._unsurveyed: list[str] = []
+        self._environment: str | None = None  # digest of what the worker says of its packages
 
     @property
     def busy(self) -> bool:
@@ -95,8 +93,6 @@ class Turns:
         record = dict(message.run, session=self.session, state="queued", created=time.time())
         record["env_names"] = sorted({**(record.get("env") or {}), **secrets})
         record["supervisor"] = self.identity
-        if self._environment is not None:
-            record["environment"] = self._environment
         try:
             folder = RunDir(self.state, message.run["id"])
             run = ActiveRun(folder, record, code, secrets, self._make_room)
@@ -141,6 +137,8 @@ class Turns:
     def _hand_over(self, run: ActiveRun) -> None:
         child = self.place.child
         assert child is not None and child.channel is not None
+        if self._environment is not None:
+            run.record["environment"] = self._environment
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         message = m.Execute(run=spec, session={}, secrets=run.secrets)
         child.channel.sendall(encode(0, message, run.code))
@@ -163,22 +161,11 @@ class Turns:
         run.end(state, exit_code)
         self._tell()  # nobody has to wait for the record, which takes longer than a small cell
         run.close()
-        self._refer(run)
-
-    def _refer(self, run: ActiveRun) -> None:
-        if run.record["kind"] == "cell" and "environment" not in run.record:
-            self._unsurveyed.append(run.id)
-        elif "environment" in run.record:
+        if "environment" in run.record:
             self._quietly(shared.refer, shared.ENVIRONMENTS, run.record["environment"], run.id)
 
     def _surveyed(self, facts: dict[str, Any]) -> None:
         self._environment = self._quietly(shared.put, shared.ENVIRONMENTS, facts)
-        for run_id in self._unsurveyed if self._environment else []:
-            folder = RunDir(self.state, run_id)
-            if os.path.isdir(folder.path):
-                self._quietly(shared.refer, shared.ENVIRONMENTS, self._environment, run_id)
-                folder.note({"environment": self._environment})
-        self._unsurveyed = []
 
     def _quietly(self, do: Callable[..., str | None], *arguments: Any) -> str | None:
         try:

@@ -24,7 +24,7 @@ from .wire import Decoder, encode
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator, Protocol
+    from typing import Any, Callable, Protocol
 
     Publish = Callable[..., None]
 
@@ -59,7 +59,6 @@ class Worker:
         self._flush_c = unbuffer_c()
         self._used = False
         self._seen: tuple[Any, ...] | None = None
-        self._survey: Iterator[dict[str, Any] | None] | None = None
         # A forked child must never answer in the session's name.
         os.register_at_fork(after_in_child=self._channel.close)
 
@@ -101,10 +100,12 @@ class Worker:
             "executable": sys.executable,
             "shell": type(shell).__name__,
         }
+        self._look_around()
         self._channel.sendall(encode(0, m.Ready(facts)))
         decoder = Decoder()
         while True:
-            if self._used:
+            if self._used and not select.select([self._channel], [], [], PAUSE)[0]:
+                self._used = False
                 self._look_around()
             data = self._channel.recv(1 << 16)
             if not data:
@@ -114,25 +115,16 @@ class Worker:
                     self._run(shell, frame.message, frame.payload.decode("utf-8"))
 
     def _look_around(self) -> None:
-        """Surveys the interpreter's packages, in pieces, as long as no cell comes."""
-        if select.select([self._channel], [], [], PAUSE)[0]:
-            return
-        self._used = False
-        if self._survey is None:
-            seen = survey.look()
-            if seen == self._seen:
-                return
-            self._seen, self._survey = seen, survey.survey()
+        """Tells which packages there are, when that may have changed since it was told last."""
         try:
-            for facts in self._survey:
-                if facts is not None:
-                    with self._lock:
-                        self._channel.sendall(encode(0, m.Surveyed(facts)))
-                elif select.select([self._channel], [], [], 0)[0]:
-                    return
+            seen = survey.look()
+            if seen != self._seen:
+                self._seen = seen
+                facts = survey.survey()
+                with self._lock:
+                    self._channel.sendall(encode(0, m.Surveyed(facts)))
         except Exception:
             pass  # whatever the user's code has done to the interpreter: no cell may fail of this
-        self._survey = None
 
     def _run(self, shell: Shell, message: m.Execute, code: str) -> None:
         self._blobs = message.run["blobs"]
