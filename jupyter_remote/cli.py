@@ -19,6 +19,7 @@ from .commands import HANDLERS
 from .display import TerminalSink, show_kept, show_status
 from .errors import RemoteError, RunError
 from .follow import follow
+from .link_line import LinkLine
 from .options import LINE
 from .parsing import Values, build, invoke
 from .pulling import bring_artifacts
@@ -76,6 +77,11 @@ def show_run(remote: Remote, start: Start, values: Values) -> int:
     """
     run = start_or_say(start, remote.host.name)
     show_kept(run)
+    if values.get("detach"):
+        run.detach()
+        print(f"run {run.id} on {run.host} goes on; `jupyter remote attach {run.id}` shows it")
+        return 0
+    run.on_link = LinkLine()
     try:
         follow(run, TerminalSink())
     except BrokenPipeError:

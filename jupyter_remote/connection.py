@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from . import boot
+from . import boot, liveness
 from .agent import messages as m
 from .agent.streams import COUNTED, WINDOW
 from .agent.version import PROTOCOL, VERSION
@@ -30,6 +31,8 @@ FAILURES: dict[str, type[RemoteError]] = {
 }
 # A lock that is waited for without a time-out can't be interrupted on Windows.
 _TICK = 0.5
+# Between two signs of life of a silent link, where the settings say nothing.
+KEEPALIVE_S = 30.0
 # An agent sends as long as it has any credit, so the last frame may go beyond the window.
 _FRAME = 256
 _ROOM = WINDOW + MAX_PAYLOAD + (1 << 20)
@@ -162,6 +165,8 @@ class Connection:
         self._write_lock = threading.Lock()
         self._closed = False
         self._why: Exception | None = None
+        self._silence = ""
+        self.heard = time.monotonic()
         early = list(self._decoder.receive(seen))
         while not early:
             data = channel.read(1 << 16)
@@ -171,6 +176,7 @@ class Connection:
         self.hello = self._check_hello(early[0])
         self._reader = threading.Thread(target=self._read, name=f"jupyter-remote {host.name}", daemon=True)
         self._reader.start()
+        liveness.watch(self, _keepalive(host, transport))
 
     @classmethod
     def open(cls, host: HostConfig, ask: Prompter | None = None) -> Connection:
@@ -247,6 +253,19 @@ class Connection:
         self.write(encode(stream.number, message, payload))
         return stream
 
+    def tell(self, message: m.Message) -> None:
+        """Sends a request whose answer nobody waits for.
+
+        Raises:
+            ConnectionLost: the link is gone.
+        """
+        self.write(encode(self._number(), message))
+
+    def _number(self) -> int:
+        with self._lock:
+            number, self._next = self._next, self._next + 1
+        return number
+
     def ask(self, message: m.Message, payload: bytes = b"") -> dict[str, Any]:
         """Sends a request whose answer is one object.
 
@@ -305,6 +324,33 @@ class Connection:
         """Whether the agent can still be asked."""
         return not self._closed
 
+    @property
+    def awaited(self) -> bool:
+        """Whether an answer is waited for."""
+        return bool(self._streams)
+
+    def ping(self) -> None:
+        """Asks for a sign of life, unless somebody is writing just now. The answer belongs to no stream."""
+        if self._closed or not self._write_lock.acquire(blocking=False):
+            return
+        try:
+            self._channel.write(encode(self._number(), m.Ping()))
+        except ConnectionLost:
+            self._closed = True
+        finally:
+            self._write_lock.release()
+
+    def lose(self, why: str) -> None:
+        """Gives the link up: it is silent, and may stay so for hours before anybody is told.
+
+        Args:
+            why: what is wrong with it, for the message.
+        """
+        self._silence = why
+        self._end()
+        # Half-dead processes and sockets take their time, and who waits shall not.
+        threading.Thread(target=self.close, name="jupyter-remote close", daemon=True).start()
+
     def check(self) -> None:
         """Raises ConnectionLost (or ProtocolError) when the link is gone."""
         if isinstance(self._why, WireError):
@@ -314,18 +360,22 @@ class Connection:
 
     def lost_text(self) -> str:
         """What to say when the link is gone."""
-        said = self._channel.stderr_tail().strip()
+        said = self._silence or self._channel.stderr_tail().strip()
         return f"the connection to {self.host.name} was lost" + (f": {said[-300:]}" if said else "")
 
     def _read(self) -> None:
         try:
             while data := self._channel.read(1 << 17):
+                self.heard = time.monotonic()
                 for frame in self._decoder.receive(data):
                     stream = self._streams.get(frame.stream)
                     if stream is not None:
                         stream.deliver(frame)
         except (WireError, ConnectionLost) as error:
             self._why = error
+        self._end()
+
+    def _end(self) -> None:
         self._closed = True
         with self._lock:
             waiting = list(self._streams.values())
@@ -339,3 +389,11 @@ class Connection:
         self.transport.close()
         if threading.current_thread() is not self._reader:
             self._reader.join(5)
+
+
+def _keepalive(host: HostConfig, transport: Transport) -> float:
+    """Seconds between two signs of life, as the ssh configuration has it where there is one; 0 for none."""
+    given = host.ssh.keepalive  # before ssh has rounded it to whole seconds
+    if given is None:
+        given = getattr(getattr(transport, "settings", None), "keepalive", None)
+    return KEEPALIVE_S if given is None else float(given)

@@ -41,12 +41,12 @@ def history_file() -> Path:
     return Path(jupyter_data_dir()) / "remote" / "history.db"
 
 
-def started(record: Mapping[str, Any], source: str) -> None:
+def started(record: Mapping[str, Any], source: str | None) -> None:
     """Notes a run that a host has accepted.
 
     Args:
         record: as the host has it.
-        source: the code; empty for a program that is on the host.
+        source: the code; empty for a program that is on the host, None when it isn't known here.
     """
     from .history_rows import row_of
 

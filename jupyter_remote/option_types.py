@@ -18,6 +18,7 @@ Kind = Literal[
     "number",
     "rest",
     "hosts",
+    "count",
 ]
 
 

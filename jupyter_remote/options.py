@@ -25,6 +25,7 @@ SETTINGS = Argument(
 PROGRAM = Argument(
     "program", "PROGRAM [ARGS]", "the program and its arguments", required=False, many=True, last=True
 )
+RUN = Argument("run", "ID", "the run's id, or as much of it as only one run has")
 NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True)
 
 PULL = Option(
@@ -56,8 +57,10 @@ PASS_ENV = Option(
 TIMEOUT = Option(
     "timeout", "stop the run after this time: 90, 30s, 10m, 1h30m, 2d, 01:30:00", "duration", "DURATION"
 )
+DETACH = Option("detach", "return at once with the run, which goes on; its output area keeps changing")
 LABEL = Option("label", "a label that the run's record carries", "text", "TEXT")
 DRY_RUN = Option("dry-run", "say what would happen and do nothing")
+ON_HOST = Option("host", "where the run is (default: all configured hosts are asked)", "text", "HOST")
 QUIET = Option("quiet", "no status line")
 JSON = Option("json", "one JSON document on stdout")
 
@@ -66,7 +69,8 @@ CELL = Command(
     "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
     arguments=(HOSTS,),
     options=(
-        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, PULL, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL, DRY_RUN,
+        QUIET,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
@@ -171,10 +175,35 @@ LINE = Command(
                     "rest",
                     "FILE [ARGS]",
                 ),
-                PULL, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+                PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET,
             ),
             exclusive=("script", "program"),
             examples=("jupyter remote run dgx01 --timeout 2h -- python train.py --epochs 3",),
+        ),
+        Command(
+            "attach",
+            "Show a run as if this cell had started it: all of its output, its result or its error.",
+            arguments=(RUN,),
+            options=(ON_HOST, QUIET),
+            examples=("%remote attach 20261122-014500-7f3a",),
+        ),
+        Command(
+            "watch",
+            "Wait for the end of a run and show what it prints from now on; exits with its exit code.",
+            arguments=(RUN,),
+            options=(ON_HOST, QUIET),
+            examples=("jupyter remote watch 20261122-014500-7f3a",),
+        ),
+        Command(
+            "logs",
+            "What a run has printed, up to now.",
+            arguments=(RUN,),
+            options=(
+                Option("tail", "only the last N lines", "count", "N"),
+                Option("follow", "and what it prints from now on"),
+                ON_HOST,
+            ),
+            examples=("%remote logs 20261122-014500-7f3a --tail 100 --follow",),
         ),
         Command(
             "status",

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import SyncError, UsageError
-from .hostlink import HostLink
+from .hostlink import HostLink, Told
+from .log import Log
 from .run import Run
-from .starting import accepted, new_run_id, session_settings, start
+from .starting import attach, new_run_id, session_settings, start
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
@@ -73,6 +74,7 @@ class Remote:
         notebook: str | None = None,
         notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
+        on_link: Told | None = None,
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
 
@@ -89,6 +91,7 @@ class Remote:
             notebook: where the cell stands, for the record.
             notes: what else the record shall say, e.g. ``command``: what was typed.
             progress: told how far the sync has come, at most ten times a second.
+            on_link: told when the link breaks before the run has started; see `Run.on_link` for later.
 
         Returns:
             The run, started.
@@ -101,7 +104,7 @@ class Remote:
         name = f"run-{run['id']}" if fresh else session
         settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
     def run_bash(self, code: str, **options: Any) -> Run:
         """Runs a shell script with bash; options as :meth:`run_cell` without session and fresh."""
@@ -137,12 +140,13 @@ class Remote:
         notebook: str | None = None,
         notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
+        on_link: Told | None = None,
     ) -> Run:
         run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
         run.update(argv=argv, script=script)
         settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
     def attach(self, run_id: str, from_seq: int = 0) -> Run:
         """The run of that id, with its events after ``from_seq``.
@@ -150,9 +154,7 @@ class Remote:
         Raises:
             UsageError: there is no such run on the host.
         """
-        connection = self.connection()
-        stream = connection.request(m.Attach(run_id, from_seq))
-        return Run(connection, accepted(stream.receive().message), stream)
+        return attach(self.link, self.connection(), run_id, from_seq)
 
     def _start(
         self,
@@ -162,6 +164,7 @@ class Remote:
         pass_env: Sequence[str],
         sync: bool,
         progress: Report | None,
+        on_link: Told | None,
     ) -> Run:
         if self._provenance is None:
             from .provenance import Provenance
@@ -170,7 +173,33 @@ class Remote:
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
         run["settings"] = self._provenance.settings
         workspace = (lambda: self._sync) if sync else None
-        return start(self.link, run, session, code, pass_env, workspace, self._provenance, progress)
+        return start(
+            self.link,
+            run,
+            session,
+            code,
+            pass_env,
+            workspace,
+            self._provenance,
+            progress,
+            on_link,
+        )
+
+    def find_runs(self, prefix: str) -> list[str]:
+        """The ids of the runs there that begin with `prefix`, the newest first, twenty at most."""
+        return [str(one) for one in self.connection().ask(m.FindRuns(prefix))["runs"]]
+
+    def log(self, run_id: str, lines: int | None = None) -> Log:
+        """What a run has printed on both streams, up to now.
+
+        Args:
+            run_id: the run.
+            lines: only so many at the end; all when None.
+
+        Raises:
+            UsageError: there is no such run on the host.
+        """
+        return Log(self.connection().request(m.Tail(run_id, lines)))
 
     # The workspace.
 

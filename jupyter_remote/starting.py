@@ -9,17 +9,18 @@ import os
 import secrets as random_source
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from . import history
 from .agent import messages as m
-from .connection import Stale
-from .errors import ProtocolError, SyncError, UsageError
-from .run import Run
+from .connection import Connection, Stale
+from .errors import ConnectionLost, SyncError, UsageError
+from .run import Run, accepted
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
-    from .hostlink import HostLink
+    from .hostlink import HostLink, Told
     from .provenance import Provenance
     from .sync.progress import Report
     from .sync.session import WorkspaceSync
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 MAX_CODE = 1 << 20
 # How often a sync is planned again because somebody else has synced to the same mirror.
 ATTEMPTS = 5
+# How long a link that breaks before the run has started is tried again.
+PATIENCE_S = 120.0
 
 
 def new_run_id() -> str:
@@ -68,6 +71,7 @@ def start(
     sync: Callable[[], WorkspaceSync] | None = None,
     provenance: Provenance | None = None,
     progress: Report | None = None,
+    on_link: Told | None = None,
 ) -> Run:
     """Syncs the workspace and starts a run.
 
@@ -80,6 +84,7 @@ def start(
         sync: makes the workspace's sync, once the host has begun to start; None runs without one.
         provenance: what the record says of the workspace that was synced.
         progress: told how far the sync has come.
+        on_link: told when the link breaks meanwhile, and how it is made again.
 
     Raises:
         ConnectError, SyncError, LaunchError: it could not be started.
@@ -93,39 +98,65 @@ def start(
     # The session's interpreter starts while the files are compared.
     connection = link.connection(m.OpenSession(session))
     workspace = sync() if sync is not None else None
-    for _ in range(ATTEMPTS):
+    order = m.Execute(run, session, None, values)
+    stale = losses = 0
+    while stale < ATTEMPTS:
         try:
-            pushed = workspace.push(connection, progress) if workspace else None
-            after = pushed.after if pushed else None
-            generation = workspace.generation if workspace and after is None else None
-            known = provenance.known(generation) if provenance and generation is not None else None
-            run.update(known or {})
-            stream = connection.request(m.Execute(run, session, generation, values, after), text)
-            report = pushed.finish() if pushed else None
-            started = Run(connection, accepted(stream.receive().message), stream)
-            started.sync_report = report
-            history.started(started.record, code)
-            if provenance and workspace and known is None:
-                provenance.follow(connection, started.id, workspace.generation)
-            return started
+            return _send(link, connection, order, text, workspace, provenance, progress)
         except Stale:
             assert workspace is not None
             workspace.forget()
+            stale += 1
+        except ConnectionLost:
+            losses += 1
+            if losses > ATTEMPTS:
+                raise
+            # The host may have got it before the link broke.
+            connection = link.restore(on_link or (lambda state: None), PATIENCE_S)
+            with suppress(UsageError, ConnectionLost):
+                return attach(link, connection, run["id"])
     raise SyncError(
         f"the mirror on {link.host.name} keeps changing: another client syncs to {session['workspace']}",
         host=link.host.name,
     )
 
 
-def accepted(message: m.Message) -> dict[str, Any]:
-    """The run's record, from the host's answer.
+def _send(
+    link: HostLink,
+    connection: Connection,
+    order: m.Execute,
+    code: bytes,
+    workspace: WorkspaceSync | None,
+    provenance: Provenance | None,
+    progress: Report | None,
+) -> Run:
+    pushed = workspace.push(connection, progress) if workspace else None
+    after = pushed.after if pushed else None
+    generation = workspace.generation if workspace and after is None else None
+    known = provenance.known(generation) if provenance and generation is not None else None
+    order.run.update(known or {})
+    message = m.Execute(order.run, order.session, generation, order.secrets, after)
+    stream = connection.request(message, code)
+    report = pushed.finish() if pushed else None
+    run = Run(link, accepted(stream.receive().message), stream)
+    run.sync_report = report
+    history.started(run.record, code.decode("utf-8"))
+    if provenance and workspace and known is None:
+        provenance.follow(connection, run.id, workspace.generation)
+    return run
+
+
+def attach(link: HostLink, connection: Connection, run_id: str, seq: int = 0) -> Run:
+    """The run of that id, with its events after ``seq``.
 
     Raises:
-        ProtocolError: it is another answer.
+        UsageError: there is no such run on the host.
+        ConnectionLost: the link is gone.
     """
-    if not isinstance(message, m.Accepted):
-        raise ProtocolError(f"a {type(message).__name__} came instead of a run")
-    return message.run
+    stream = connection.request(m.Attach(run_id, seq))
+    run = Run(link, accepted(stream.receive().message), stream, seq)
+    history.started(run.record, None)
+    return run
 
 
 def _values(names: Sequence[str]) -> dict[str, str]:

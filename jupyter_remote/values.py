@@ -72,6 +72,12 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal():
+        raise UsageError(f"{text!r} is not a number of things: 0, 1, 2, …")
+    return int(text)
+
+
 _KINDS: dict[Kind, Callable[[str], object]] = {
     "text": _text,
     "path": _text,
@@ -84,4 +90,5 @@ _KINDS: dict[Kind, Callable[[str], object]] = {
     "duration": parse_duration,
     "moment": _moment,
     "number": _number,
+    "count": _count,
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .tree import Mirror
 
 PIECE = 1 << 17
+FEW = 20
 
 
 class Handlers:
@@ -49,6 +50,8 @@ class Handlers:
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
+            m.FindRuns: self.find_runs,
+            m.Tail: self.tail,
             m.Status: self.status,
             m.ListSessions: self.list_sessions,
             m.StopSession: self.stop_session,
@@ -268,6 +271,27 @@ class Handlers:
         told = clean(self.state, message.options)
         self._mirrors.clear()
         _send_json(stream, told)
+
+    def find_runs(self, stream: Stream, message: m.FindRuns, _payload: bytes) -> None:
+        """Tells which runs begin so."""
+        folder = os.path.join(self.state, "runs")
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        found = sorted(name for name in names if name.startswith(message.prefix))
+        stream.send(m.Facts({"runs": found[:-FEW:-1]}))
+
+    def tail(self, stream: Stream, message: m.Tail, _payload: bytes) -> None:
+        """Sends what a run has printed."""
+        from .tail import last_lines, newest
+
+        run = RunDir(self.state, message.run_id)
+        record = run.record()
+        if record is None:
+            raise ValueError(f"there is no run {message.run_id} here")
+        seq, end = newest(run)
+        stream.send(m.Facts({"run": record, "seq": seq}))
+        for piece in last_lines(run, message.lines, end):
+            stream.send(m.Data(), piece)
+        stream.send(m.End())
 
     # The host.
 

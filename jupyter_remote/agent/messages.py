@@ -270,6 +270,24 @@ class Fetch(Message):
     kind: ClassVar[int] = 31
 
 
+class FindRuns(Message):
+    """The ids of runs that begin with ``prefix``, a few at most, the newest first; answered by Facts."""
+
+    prefix: str
+    kind: ClassVar[int] = 65
+
+
+class Tail(Message):
+    """What a run has printed, the last ``lines`` of it or all, in Data frames up to End.
+
+    A Facts comes first: the run's record, and the number of the newest event of which something is shown.
+    """
+
+    run_id: str
+    lines: int | None = None
+    kind: ClassVar[int] = 66
+
+
 # --- agent to supervisor, supervisor to worker -------------------------------------------------------
 
 

@@ -231,21 +231,25 @@ class LogReader:
         pieces: list[bytes] = []
         room = limit
         lines = 0
+        whole = False
         while room > 0 and lines < LARGEST_LINE and not self.ended:
-            if self._parts:
+            part = bool(self._parts)
+            if part:
                 event, piece = self._parts.pop(0)
             else:
                 taken = self._next(room, bool(events))
                 if taken is None:
                     break
                 event, piece = taken
-            last = events[-1] if events else None
+            # The last part of an event is known by its own `seq`, so nothing is joined to it.
+            last = events[-1] if whole else None
             if last and event["kind"] == last["kind"] and event["kind"] in OUTPUT_KINDS:
                 last["n"] += event["n"]
                 last["seq"] = event["seq"]
             else:
                 events.append(event)
                 lines += 64 if "n" in event else len(json.dumps(event))
+            whole = not part
             pieces.append(piece)
             room -= len(piece)
             self.ended = event["kind"] == "end"

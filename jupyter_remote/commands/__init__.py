@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..parsing import Handler
-from . import cleaning, machines, manage, past, runs, settings, transfer
+from . import cleaning, machines, manage, past, runs, settings, transfer, viewing
 
 HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("list",): settings.list_all,
@@ -24,6 +24,9 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("push",): transfer.push,
     ("pull",): transfer.pull,
     ("run",): runs.run,
+    ("attach",): viewing.attach,
+    ("watch",): viewing.watch,
+    ("logs",): viewing.logs,
     ("runs", "list"): past.list_runs,
     ("runs", "info"): past.info,
     ("runs", "label"): manage.label,
