@@ -235,7 +235,11 @@ class Connection:
                 f"this side speaks {PROTOCOL} (version {VERSION})",
                 host=self.host.name,
             )
-        return dict(hello.facts or {}, version=hello.version, protocol=hello.protocol)
+        facts = dict(hello.facts or {}, version=hello.version, protocol=hello.protocol)
+        moment = facts.pop("time", None)
+        # For people only: nothing is computed from the clocks of two machines.
+        facts["skew"] = round(moment - time.time(), 1) if isinstance(moment, (int, float)) else 0.0
+        return facts
 
     # Requests.
 

@@ -296,6 +296,10 @@ class Remote:
         """Ends all sessions of this user on the host; returns their names."""
         return list(self.connection().ask(m.StopSession())["stopped"])
 
+    def end_remains(self) -> list[dict[str, Any]]:
+        """Ends my processes whose session was killed on the host; returns ``pid`` and ``command`` of each."""
+        return list(self.connection().ask(m.EndRemains())["ended"])
+
     @property
     def _sync(self) -> WorkspaceSync:
         if self._kept_sync is None:

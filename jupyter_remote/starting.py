@@ -57,6 +57,7 @@ def session_settings(host: HostConfig, mirror: str, name: str, one_run: str | No
         "env_setup": host.env_setup,
         "env": dict(host.env),
         "idle": host.session_idle,
+        "log_cap": host.log_cap,
         "workspace": mirror,
         "one_run": one_run,
     }

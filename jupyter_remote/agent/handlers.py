@@ -56,6 +56,7 @@ class Handlers:
             m.ListSessions: self.list_sessions,
             m.StopSession: self.stop_session,
             m.OpenSession: self.open_session,
+            m.EndRemains: self.end_remains,
             m.ListRuns: self.list_runs,
             m.ReadRun: self.read_run,
             m.ChangeRuns: self.change_runs,
@@ -215,7 +216,7 @@ class Handlers:
         if record is None:
             raise ValueError(f"there is no run {message.run_id} here")
         stream.send(m.Accepted(record))
-        follow(stream, self.state, run, message.seq, None)
+        follow(stream, self.state, run, message.seq, None, message.printed)
 
     def signal(self, stream: Stream, message: m.Signal, _payload: bytes) -> None:
         """Interrupts or ends a run."""
@@ -305,9 +306,17 @@ class Handlers:
         """The live sessions."""
         stream.send(m.Facts({"sessions": list(sessions.records(self.state))}))
 
+    def end_remains(self, stream: Stream, _message: m.EndRemains, _payload: bytes) -> None:
+        """Ends what dead supervisors left."""
+        from . import remains
+
+        ended = remains.end()
+        sessions.bury_dead(self.state)
+        stream.send(m.Facts({"ended": ended}))
+
     def stop_session(self, stream: Stream, message: m.StopSession, _payload: bytes) -> None:
         """Ends one session, or all."""
-        live = [facts["name"] for facts in sessions.records(self.state)]
+        live = sessions.names(self.state)
         if message.name is not None and message.name not in live:
             known = ", ".join(live) or "none"
             raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import tempfile
 
-from . import records
+from . import records, remains
+from .evidence import elsewhere
 from .paths import expand, read_json, remove_tree
-from .processes import alive, family, mark
+from .processes import alive, command_of
 from .rundir import FINAL_STATES, RUN_ID, RunDir
+from .sessions import bury_dead
+from .sessions import records as live_sessions
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -30,11 +33,13 @@ def clean(state: str, options: dict[str, Any]) -> dict[str, Any]:
         options: dry_run; workspace (also that mirror); runs (also all ended runs and the trash).
 
     Returns:
-        Paths and names by kind: ``sessions``, ``agents``, ``mirror``, ``runs``, ``kept`` (what of the mirror
-        stays, because it was not put there or was changed), ``in_use`` (what else stays, and why).
+        Paths and names by kind: ``processes`` (of dead supervisors), ``sessions``, ``agents``, ``mirror``,
+        ``runs``, ``kept`` (what of the mirror stays, because it was not put there or was changed), ``in_use``
+        (what else stays, and why).
     """
     dry = bool(options.get("dry_run"))
     told: dict[str, Any] = {"in_use": []}
+    told["processes"] = _processes(dry)
     told["sessions"] = _sessions(state, dry)
     told["agents"] = _agents(dry)
     if options.get("workspace"):
@@ -45,18 +50,22 @@ def clean(state: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sessions(state: str, dry: bool) -> list[str]:
-    base, dead = os.path.join(state, "sessions"), []
+    base = os.path.join(state, "sessions")
+    dead = []
     for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
-        record = read_json(os.path.join(base, name, "session.json"))
-        if record is None or not record.get("supervisor") or alive(record["supervisor"]):
-            continue
-        left = family(None, mark(record["supervisor"]))
-        dead.append(f"{name} ({len(left)} processes)" if left else name)
-        if not dry:
-            from .sessions import bury
-
-            bury(os.path.join(base, name))
+        who = (read_json(os.path.join(base, name, "session.json")) or {}).get("supervisor")
+        if who and not alive(who) and not elsewhere(who):
+            dead.append(name)
+    if not dry:
+        bury_dead(state)
     return dead
+
+
+def _processes(dry: bool) -> list[str]:
+    if not dry:
+        return [f"{fact['command']} (pid {fact['pid']})" for fact in remains.end()]
+    pids = sorted(pid for found in remains.find().values() for pid in found)
+    return [f"{command_of(pid)} (pid {pid})" for pid in pids]
 
 
 def _agents(dry: bool) -> list[str]:
@@ -109,7 +118,6 @@ def _command_lines() -> bytes:
 
 
 def _mirror(state: str, root: str, dry: bool, in_use: list[str]) -> dict[str, Any]:
-    from .sessions import records as live_sessions
     from .tree import SAME, Mirror
 
     for facts in live_sessions(state):

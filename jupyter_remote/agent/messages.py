@@ -198,10 +198,15 @@ class Execute(Message):
 
 
 class Attach(Message):
-    """The events of a run after ``seq``, up to its end."""
+    """The events of a run after ``seq``, up to its end.
+
+    Args:
+        printed: how many printed bytes, gaps included, the client has; it makes the size of a gap exact.
+    """
 
     run_id: str
     seq: int = 0
+    printed: int | None = None
     kind: ClassVar[int] = 24
 
 
@@ -378,3 +383,9 @@ class Clean(Message):
 
     options: dict[str, Any]
     kind: ClassVar[int] = 75
+
+
+class EndRemains(Message):
+    """End what dead supervisors left behind, and remove their folders; Facts says what was ``ended``."""
+
+    kind: ClassVar[int] = 85

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from . import shared
+from .evidence import why_lost
 from .paths import remove_tree
-from .processes import alive
 from .rundir import FINAL_STATES, RUN_ID, RunDir
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
@@ -68,11 +68,13 @@ def standing(run: RunDir) -> dict[str, Any] | None:
     ``lost`` is worked out: the record knows of no end, and who would write it is gone.
     """
     record = run.whole_record()
-    if record is None or record.get("state") in FINAL_STATES or alive(record.get("supervisor") or {}):
+    if record is None or record.get("state") in FINAL_STATES:
         return record
-    record = run.whole_record() or record  # its last act may have been to write the end
-    if record.get("state") not in FINAL_STATES:
-        record.update(state="lost", exit_code=1, reason="its supervisor was killed")
+    reason = why_lost(record)
+    if reason is not None:
+        record = run.whole_record() or record  # its last act may have been to write the end
+        if record.get("state") not in FINAL_STATES:
+            record.update(state="lost", exit_code=1, reason=reason)
     return record
 
 

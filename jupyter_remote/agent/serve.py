@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 
 from . import messages as m
 from .handlers import Handlers
@@ -31,6 +32,7 @@ def facts(state: str) -> dict[str, Any]:
         "state": state,
         "boot": boot_id(),
         "pid": os.getpid(),
+        "time": time.time(),
     }
 
 

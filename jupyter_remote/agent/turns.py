@@ -95,12 +95,14 @@ class Turns:
         record["supervisor"] = self.identity
         try:
             folder = RunDir(self.state, message.run["id"])
-            run = ActiveRun(folder, record, code, secrets, self._make_room)
+            cap = self.place.record.get("log_cap")
+            run = ActiveRun(folder, record, code, secrets, self._make_room, cap)
             at_once = self._idle() and self.place.ready and record["kind"] == "cell"
             if at_once and self.place.child is not None:
                 run.enter("running", worker=self.place.child.identity)
             run.create()
         except FileExistsError:
+            self.served = True  # it is another supervisor's, if it isn't ours
             return m.Accepted(folder.record() or {"id": folder.id})
         except (OSError, ValueError, KeyError) as error:
             return m.Failure("os", str(error), details={"errno": getattr(error, "errno", None)})
@@ -141,7 +143,10 @@ class Turns:
             run.record["environment"] = self._environment
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         message = m.Execute(run=spec, session={}, secrets=run.secrets)
-        child.channel.sendall(encode(0, message, run.code))
+        try:
+            child.channel.sendall(encode(0, message, run.code))
+        except OSError:
+            pass  # it has just died, which is told when its end is taken
 
     def _end(self, state: str, exit_code: int) -> None:
         run, self.active = self.active, None
@@ -187,7 +192,7 @@ class Turns:
             return
         if run is not self.active:
             self._cancel(run)
-        elif run.state == "starting" and run.record["kind"] == "cell":
+        elif message.level == 1 and run.state == "starting" and run.record["kind"] == "cell":
             # No code runs yet, and an interrupt would only break the interpreter that starts.
             run.reason = "interrupted before it started"
             self._end("stopped", endings.INTERRUPTED)
@@ -213,18 +218,15 @@ class Turns:
             self._terminate("the session was stopped")
         if run is not None and run.full is not None and not run.stopping:
             self._terminate(str(run.reason))
-        if (
-            run is not None
-            and run.deadline is not None
-            and now > run.deadline
-            and self.place.child is not None
-        ):
-            if not run.timed_out:
-                run.timed_out = True
+        child = self.place.child
+        if run is not None and run.deadline is not None and now > run.deadline and child is not None:
+            first, run.timed_out = not run.timed_out, True
+            if first:
                 run.reason = f"over its time limit of {run.record['timeout']:g} s"
+            if first and run.state == "running":
                 run.deadline = now + GRACE
-                self.place.child.interrupt()
-            else:
+                child.interrupt()
+            else:  # an interpreter that doesn't start has nothing to interrupt
                 self._terminate(str(run.reason))
                 run.deadline = None
         if self.ladder.top():
@@ -246,9 +248,10 @@ class Turns:
             if isinstance(message, m.Ready):
                 self.place.ready = True
                 self.place.record["facts"] = message.facts
-                if self.active is not None and self.place.child is not None:
-                    self.active.enter("running", worker=self.place.child.identity)
-                    self._hand_over(self.active)
+                run, child = self.active, self.place.child
+                if run is not None and not run.stopping and child is not None:
+                    run.enter("running", worker=child.identity)
+                    self._hand_over(run)
             elif isinstance(message, m.Happened):
                 if self.active is not None:
                     self.active.event(message.event)
@@ -291,9 +294,9 @@ class Turns:
         elif not was_ready:
             self._failed_to_start(said or f"the interpreter ended with exit code {code}", code or 1)
         elif run.record["kind"] == "program":
+            run.reason = run.reason or endings.of_kill(run, code)
             self._end(*endings.of_program(run, code))
         else:
-            run.event(
-                {"kind": "error", "ename": "WorkerDied", "evalue": endings.death(code), "traceback": []}
-            )
+            said = endings.death(run, code)
+            run.event({"kind": "error", "ename": "WorkerDied", "evalue": said, "traceback": []})
             self._end("failed", code or 1)

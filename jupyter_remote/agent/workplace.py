@@ -120,6 +120,10 @@ class Workplace:
                 file.write(data)
         return bool(data)
 
+    def waiting(self) -> int:
+        """How many printed bytes have not been taken yet."""
+        return sum(map(waiting, self.child.pipes)) if self.child is not None else 0
+
     def drain(self) -> None:
         """Takes what the pipes hold at this moment, and no more: a flood must not hold the loop."""
         for fd in list(self.child.pipes) if self.child else []:

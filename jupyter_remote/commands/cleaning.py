@@ -13,6 +13,12 @@ from ..records import clean as clean_host
 from ..tables import print_json
 
 _NAMED = 20
+_KINDS = {
+    "processes": "processes that dead sessions left",
+    "sessions": "dead sessions",
+    "agents": "old agents",
+    "runs": "ended runs",
+}
 
 
 def clean(values: Values, show: Show) -> None:
@@ -34,7 +40,7 @@ def describe(told: dict[str, Any], *, dry_run: bool) -> list[str]:
     """Return what was removed, or would be, a line for each kind."""
     word = "would remove" if dry_run else "removed"
     lines = []
-    for key, noun in (("sessions", "dead sessions"), ("agents", "old agents"), ("runs", "ended runs")):
+    for key, noun in _KINDS.items():
         if told.get(key):
             lines.append(f"{word} {len(told[key])} {noun}: {_names(told[key])}")
     if told.get("mirror"):

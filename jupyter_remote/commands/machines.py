@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
+# Clocks that differ by more seconds than this are worth a word: times of runs are the host's.
+_SKEW = 5.0
+
 # One program proves both: that one can be started, and that the workspace takes a file.
 _PROBE = ["sh", "-c", 'f=.jupyter-remote-test-$$ && : > "$f" && rm "$f"']
 
@@ -37,6 +40,7 @@ def test(values: Values, show: Show) -> int:
                 facts = (
                     f"{answer['transport']}, Python {answer['python']} on {answer['platform']}",
                     "workspace writable",
+                    *([f"its clock is {_apart(answer['skew'])}"] if abs(answer["skew"]) > _SKEW else ()),
                 )
                 rows.append((host, "ok", "; ".join(facts)))
         print_table(("HOST", "RESULT", "DETAILS"), rows)
@@ -67,7 +71,7 @@ def list_sessions(values: Values, show: Show) -> int:
         else:
             rows += [(host, *_session_row(session)) for session in answer["sessions"]]
     if rows:
-        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "PYTHON"), rows)
+        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "ENDS IN", "PYTHON"), rows)
     else:
         print("no live sessions")
     return _first_failure(answers)
@@ -102,6 +106,10 @@ def _test_one(remote: Remote) -> Facts:
     return {**remote.info, "transport": remote.transport_name}
 
 
+def _apart(skew: float) -> str:
+    return f"{format_duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} this machine's"
+
+
 def _json_of(host: str, answer: Facts | RemoteError) -> Facts:
     if isinstance(answer, RemoteError):
         error = {"kind": type(answer).__name__, "message": answer.message, "hint": answer.hint}
@@ -114,12 +122,13 @@ def _first_failure(answers: Iterable[tuple[str, Facts | RemoteError]]) -> int:
 
 
 def _session_row(session: Facts) -> tuple[object, ...]:
-    active, idle = session.get("active"), session.get("idle_seconds")
+    active, idle, ends_in = session.get("active"), session.get("idle_seconds"), session.get("ends_in")
     return (
         session["name"],
-        active,
+        "does not answer" if session.get("silent") else active,
         len(session.get("queued") or ()),
         "" if active or idle is None else format_duration(idle),
+        "" if active or ends_in is None else format_duration(ends_in),
         session.get("python"),
     )
 

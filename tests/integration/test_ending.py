@@ -117,7 +117,7 @@ def test_a_time_limit_stops_the_run(local: Place) -> None:
 def test_a_worker_that_dies_says_how_and_the_next_cell_gets_a_new_one(place: Place) -> None:
     run = place.run("import os; print('before'); os.kill(os.getpid(), 9)")
     assert (run.state, run.exit_code) == ("failed", 137)
-    with pytest.raises(RunError, match="SIGKILL; its variables are gone"):
+    with pytest.raises(RunError, match=r"SIGKILL \(often: out of memory\); its variables are gone"):
         run.check()
     assert (place.folder(run) / "output.log").read_text() == "before\n"
     assert place.run("1").state == "finished"
