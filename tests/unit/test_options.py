@@ -83,7 +83,6 @@ def test_a_cell_line_in_full() -> None:
         "pass_env": ("HOME",),
         "timeout": 5400.0,
         "label": "first",
-        "detach": False,
         "dry_run": True,
         "quiet": True,
     }
