@@ -11,6 +11,8 @@ from .sessions import SupervisorLink, connect
 from .streams import Stream
 
 BATCH = 1 << 18
+# The first batches are small: over a link that breaks every few seconds, too, something arrives whole.
+FIRST_BATCH = 1 << 14
 LOOK = 5.0
 SETTLE = 1.0
 
@@ -34,11 +36,13 @@ def follow(
         printed: as for LogReader.
     """
     reader = LogReader(run, seq, printed)
+    limit = FIRST_BATCH
     try:
         while not reader.ended:
-            events, payload = reader.batch(BATCH)
+            events, payload = reader.batch(limit)
             if events:
                 stream.send(m.Events(events), payload)
+                limit = min(2 * limit, BATCH)
                 continue
             grows = _grows(stream, state, run, reader.seq, link)
             if grows:
