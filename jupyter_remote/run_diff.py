@@ -107,8 +107,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Document:
 
 
 def _cards(record: Mapping[str, Any]) -> list[str]:
-    cards = [str(gpu.get("name")) for gpu in record.get("gpus") or []]
-    return [*cards, *([f"driver {record['driver']}"] if record.get("driver") else [])]
+    return [f"{gpu.get('name')}, driver {gpu.get('driver')}" for gpu in record.get("gpus") or []]
 
 
 def _pair(pair: list[Any]) -> str:

@@ -1,8 +1,6 @@
 """What surrounds a run and is not told by the client: its workspace's manifest, the host's GPUs.
 
-What is known already goes into the run's first record; what is not is found out in a thread beside the run
-and noted afterwards, so that no run waits for it. What the run itself uses is measured by worker and
-supervisor.
+What is known goes into the run's first record; the rest is found out beside the run and noted afterwards.
 """
 
 from __future__ import annotations
@@ -100,5 +98,5 @@ class Capsule:
 
                     kept = dict(gpu_facts(), boot=boot_id())
                     write_json(path, kept)
-                self._gpus = {key: kept[key] for key in ("gpus", "driver") if key in kept}
+                self._gpus = {"gpus": kept["gpus"]}
             return self._gpus

@@ -1,13 +1,13 @@
 """What may be removed of us on this host: dead sessions, old agents, a mirror, ended runs.
 
-Everything is named first and removed afterwards, so that a dry run tells exactly what would go. Nothing that
-is in use goes, and nothing of the user's: of a mirror only what was put there and nobody changed since.
+Nothing that is in use goes, and of a mirror only what was put there and nobody changed since.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+import time
 
 from . import records, remains
 from .evidence import elsewhere
@@ -33,15 +33,11 @@ def clean(state: str, options: dict[str, Any]) -> dict[str, Any]:
         options: dry_run; workspace (also that mirror); runs (also all ended runs and the trash).
 
     Returns:
-        Paths and names by kind: ``processes`` (of dead supervisors), ``sessions``, ``agents``, ``mirror``,
-        ``runs``, ``kept`` (what of the mirror stays, because it was not put there or was changed), ``in_use``
-        (what else stays, and why).
+        Names by kind; ``kept`` is what of the mirror stays, ``in_use`` what else stays, and why.
     """
     dry = bool(options.get("dry_run"))
-    told: dict[str, Any] = {"in_use": []}
-    told["processes"] = _processes(dry)
-    told["sessions"] = _sessions(state, dry)
-    told["agents"] = _agents(dry)
+    told: dict[str, Any] = {"in_use": [], "processes": _processes(dry)}
+    told.update(sessions=_sessions(state, dry), agents=_agents(dry))
     if options.get("workspace"):
         told.update(_mirror(state, expand(options["workspace"]), dry, told["in_use"]))
     if options.get("runs"):
@@ -78,7 +74,7 @@ def _agents(dry: bool) -> list[str]:
             ours = name.startswith(("agent-", tempfile.gettempprefix())) and os.path.isdir(path)
             # A process that runs from there reads modules of it whenever it needs one more.
             in_use = path == own or name.rpartition("agent-")[2].encode() in used
-            if ours and not in_use and _age(path) > NEW_FOR_S:
+            if ours and not in_use and time.time() - os.lstat(path).st_mtime > NEW_FOR_S:
                 old.append(path)
     for path in [] if dry else old:
         remove_tree(path)
@@ -87,17 +83,10 @@ def _agents(dry: bool) -> list[str]:
 
 def _caches() -> list[str]:
     # As stage 0 has them.
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    temporary = os.environ.get("TMPDIR") or "/tmp"
-    places = [os.path.join(home, "jupyter-remote")]
-    places.append(os.path.join(temporary, f"jupyter-remote-agent-{os.getuid()}"))
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    other = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"jupyter-remote-agent-{os.getuid()}")
+    places = (os.path.join(home, "jupyter-remote"), other)
     return [path for path in places if os.path.isdir(path) and os.lstat(path).st_uid == os.getuid()]
-
-
-def _age(path: str) -> float:
-    import time
-
-    return time.time() - os.lstat(path).st_mtime
 
 
 def _command_lines() -> bytes:

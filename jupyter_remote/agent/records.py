@@ -15,7 +15,7 @@ from .rundir import FINAL_STATES, RUN_ID, RunDir
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any
 
 # Records looked at for one answer: a rare state among 100,000 runs takes many answers, not a long one.
 MOST_READ = 2000
@@ -25,15 +25,7 @@ RUNS, TRASH = "runs", "trash"
 
 
 def newest(state: str, query: dict[str, Any]) -> dict[str, Any]:
-    """The newest runs that match.
-
-    Args:
-        state: state folder.
-        query: see ``messages.ListRuns``; ``before`` is where the last answer ended.
-
-    Returns:
-        ``runs``, and ``next``: the ``before`` of the next question, None when there is nothing more.
-    """
+    """The newest ``runs`` that match, and ``next``: the ``before`` of the next question, None at the end."""
     place = TRASH if query.get("deleted") else RUNS
     folder = os.path.join(state, place)
     if query.get("ids") is not None:
@@ -98,35 +90,21 @@ def read(state: str, run_id: str) -> dict[str, Any]:
 
 
 def change(state: str, action: str, run_ids: list[str], text: str | None) -> dict[str, Any]:
-    """Does it to each run; those it can't be done to are named with the reason, and don't hold up the others.
-
-    Raises:
-        ValueError: there is no such action.
-    """
-    actions: dict[str, Callable[[str, str, str | None], None]] = {
-        "label": _label,
-        "delete": _delete,
-        "restore": _restore,
-        "purge": _purge,
-    }
-    if action not in actions:
-        raise ValueError(f"{action!r} can't be done to a run")
+    """Does it to each run that it can be done to; the others are ``refused``, with the reason."""
     done, refused = [], {}
     for run_id in run_ids:
         try:
-            actions[action](state, run_id, text)
+            if action == "label":
+                _existing(state, run_id, RUNS).note({"label": text or ""})
+            else:
+                {"delete": _delete, "restore": _restore, "purge": _purge}[action](state, run_id)
             done.append(run_id)
         except (ValueError, OSError) as error:
             refused[run_id] = str(error)
     return {"done": done, "refused": refused}
 
 
-def _label(state: str, run_id: str, text: str | None) -> None:
-    run = _existing(state, run_id, RUNS)
-    run.note({"label": text or ""})
-
-
-def _delete(state: str, run_id: str, _text: str | None) -> None:
+def _delete(state: str, run_id: str) -> None:
     run = _existing(state, run_id, RUNS)
     record = standing(run) or {}
     if record.get("state") not in FINAL_STATES:
@@ -135,12 +113,12 @@ def _delete(state: str, run_id: str, _text: str | None) -> None:
     os.rename(run.path, RunDir(state, run_id, TRASH).path)
 
 
-def _restore(state: str, run_id: str, _text: str | None) -> None:
+def _restore(state: str, run_id: str) -> None:
     run = _existing(state, run_id, TRASH)
     os.rename(run.path, RunDir(state, run_id).path)
 
 
-def _purge(state: str, run_id: str, _text: str | None) -> None:
+def _purge(state: str, run_id: str) -> None:
     if os.path.isdir(RunDir(state, run_id).path):
         raise ValueError(f"it is not deleted; `runs delete {run_id}` does that")
     run = _existing(state, run_id, TRASH)

@@ -1,7 +1,7 @@
 """What many runs have in common, kept once by its digest: manifests, lists of packages, diffs.
 
-``<state>/<kind>/<digest>.json.gz`` is the content, ``<digest>.runs`` the ids of the runs that name it, one
-line each, so that the last one of them to be purged takes it along. No record of a run is read here.
+Beside ``<state>/<kind>/<digest>.json.gz`` stand in ``<digest>.runs`` the ids of the runs that name it: the
+last of them to be purged takes it along.
 """
 
 from __future__ import annotations
@@ -21,11 +21,7 @@ KINDS = ((MANIFESTS, "manifest"), (ENVIRONMENTS, "environment"), (DIFFS, "diff")
 
 
 def put(state: str, kind: str, value: Any) -> str:
-    """Keeps a value and returns its digest, which the same value has on every host.
-
-    Raises:
-        OSError: it could not be written.
-    """
+    """Keeps a value and returns its digest, which the same value has on every host."""
     import zlib
     from hashlib import blake2b
 
@@ -43,11 +39,7 @@ def put(state: str, kind: str, value: Any) -> str:
 
 
 def refer(state: str, kind: str, digest: str, run_id: str) -> None:
-    """Notes that the run names the value.
-
-    Raises:
-        OSError: it could not be written.
-    """
+    """Notes that the run names the value."""
     fd = os.open(_path(state, kind, digest, ".runs"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(fd, run_id.encode("ascii") + b"\n")

@@ -20,6 +20,7 @@ GPU_FIELDS = (
     "utilization.gpu",
     "temperature.gpu",
     "power.draw",
+    "driver_version",
 )
 MIB = 1 << 20
 
@@ -37,20 +38,9 @@ def host_status(state: str) -> dict[str, Any]:
 
 
 def gpu_facts() -> dict[str, Any]:
-    """What doesn't change of the GPUs while the machine is up, and the version of their driver."""
-    keys = ("index", "uuid", "name", "memory_total")
-    gpus = [{key: gpu[key] for key in keys} for gpu in _gpus()]
-    facts: dict[str, Any] = {"gpus": gpus}
-    if gpus:
-        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
-        try:
-            answer = subprocess.run(
-                query, capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL
-            )
-            facts["driver"] = answer.stdout.strip()
-        except (OSError, subprocess.TimeoutExpired):
-            pass
-    return facts
+    """What doesn't change of the GPUs while the machine is up."""
+    keys = ("index", "uuid", "name", "memory_total", "driver")
+    return {"gpus": [{key: gpu[key] for key in keys} for gpu in _gpus()]}
 
 
 def _memory() -> dict[str, int]:
@@ -93,7 +83,7 @@ def _gpus() -> list[dict[str, Any]]:
         row = [cell.strip() for cell in line.split(",")]
         if len(row) != len(GPU_FIELDS):
             continue
-        total, used, use, celsius, watts = map(_number, row[3:])
+        total, used, use, celsius, watts = map(_number, row[3:8])
         gpus.append(
             {
                 "index": int(row[0]),
@@ -104,6 +94,7 @@ def _gpus() -> list[dict[str, Any]]:
                 "utilization": use,
                 "temperature": celsius,
                 "power": watts,
+                "driver": row[8],
             }
         )
     return gpus

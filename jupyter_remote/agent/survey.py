@@ -1,7 +1,6 @@
 """What Python the worker is, and which packages it can import: looked up when no cell waits.
 
-Runs in the user's interpreter. Names and versions are read off the names of the folders that say what is
-installed, which takes a millisecond; `importlib.metadata`, which opens them all, takes a hundred.
+Names and versions are read off the names of folders, in a millisecond; `importlib.metadata` takes a hundred.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def look() -> tuple[Any, ...]:
-    """Something that changes when a package is installed or removed; costs a stat per folder."""
+    """Something that changes when a package is installed or removed."""
     marks = []
     for folder in sys.path:
         try:
@@ -26,7 +25,7 @@ def look() -> tuple[Any, ...]:
 
 
 def survey() -> dict[str, Any]:
-    """The facts: ``python``, ``implementation``, ``executable``, ``prefix``, ``platform``, ``packages``."""
+    """The facts."""
     packages: dict[str, str] = {}
     # The first folder of the path is the user's project, which may hold anything and is in the manifest.
     for folder in filter(None, sys.path):
@@ -38,7 +37,7 @@ def survey() -> dict[str, Any]:
             stem, suffix = os.path.splitext(name)
             if suffix in (".dist-info", ".egg-info"):
                 package, _, version = stem.partition("-")
-                # As it is written nearly everywhere; what is first on the path is what is imported.
+                # What is first on the path is what is imported.
                 packages.setdefault(package.replace("_", "-").lower(), version.partition("-py")[0])
     return {
         "python": sys.version,

@@ -149,7 +149,7 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "Python": environment and f"{environment['python'].split()[0]} ({environment['executable']})",
         "packages": environment and len(environment["packages"]),
         "GPUs": ", ".join(str(gpu.get("name")) for gpu in record.get("gpus") or []),
-        "driver": record.get("driver"),
+        "driver": next((gpu.get("driver") for gpu in record.get("gpus") or []), None),
         "variables": ", ".join(record.get("env_names") or []),
     }
 

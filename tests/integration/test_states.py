@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shlex
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hosts import Place, alive, await_true
+from hosts import Place, alive, await_true, connect
 
 from jupyter_remote.agent import memory, processes, remains
 from jupyter_remote.agent.evidence import why_lost
+from jupyter_remote.cli import main
 from jupyter_remote.errors import RunError
 from jupyter_remote.run import Event, Run
 
@@ -265,6 +269,47 @@ def test_a_time_limit_holds_for_an_interpreter_that_does_not_start(local: Place)
     assert run.wait().state == "stopped"
     # What hung was ended with it.
     assert not [pid for pid in processes.marked() if "sleep 600" in processes.command_of(pid)]
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600])
+def test_a_clock_that_is_off_is_told_and_nothing_else(
+    local: Place,
+    tmp_path: Path,
+    ahead: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A Python whose wall clock is off, as the host's: first on the path of a host reached by a command.
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    shift = f"import time; time.time = lambda now=time.time: now() + {ahead}"
+    code = f"{shift}; import sys; code = sys.argv[1]; sys.argv[1:] = sys.argv[2:]; exec(code)"
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in *worker*) exec {sys.executable} "$@";; esac\n'
+        f'while [ $# -gt 0 ] && [ "$1" != -c ]; do shift; done; shift\n'
+        f'exec {sys.executable} -I -S -c {shlex.quote(code)} "$@"\n'
+    )
+    python.chmod(0o755)
+    config = Path(os.environ["JUPYTER_REMOTE_CONFIG_DIR"]) / "hosts.yaml"
+    command = ["env", f"PATH={python.parent}:/usr/bin:/bin"]
+    entry = {
+        "type": "command",
+        "command": command,
+        "python": sys.executable,
+        "workspace": str(tmp_path / "m"),
+    }
+    config.write_text(json.dumps({"hosts": {"off": entry}}))
+    try:
+        monkeypatch.chdir(local.workspace)
+        with connect("off") as remote:
+            assert abs(remote.info["skew"] - ahead) < 60
+            run = remote.run_cell("1", fresh=True).wait()
+            assert run.state == "finished" and 0 <= run.seconds < 60
+            assert main(["test", "off"]) == 0
+        word = "ahead of" if ahead > 0 else "behind"
+        assert re.search(f"its clock is .* {word} this machine's", capsys.readouterr().out)
+    finally:
+        config.unlink()
 
 
 # Idle sessions.

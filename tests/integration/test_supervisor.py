@@ -148,8 +148,10 @@ def test_a_start_that_is_shot_at_is_never_left_starting(local: Place) -> None:
 
         thread = threading.Thread(target=start)
         thread.start()
-        time.sleep(chance.uniform(0, 0.25))
-        targets = _processes(but=local.remote.info["pid"])
+        wanted = chance.randint(1, 3)  # the agent alone, with its supervisor, with the worker too
+        while len(targets := _processes(but=local.remote.info["pid"])) < wanted and thread.is_alive():
+            pass
+        time.sleep(chance.uniform(0, 0.05))
         if targets:
             with contextlib.suppress(psutil.Error):
                 chance.choice(targets).send_signal(signal.SIGKILL)

@@ -37,7 +37,7 @@ def test_everything_that_differs_is_named() -> None:
     one, two = told("one", metrics={"loss": 0.5}), told("two", metrics={"loss": 0.4})
     two["record"] |= {"state": "failed", "exit_code": 1, "git": {"commit": "c2"}, "host": "h2"}
     two["record"]["settings"] = {"ssh": {"port": 22}}
-    two["record"] |= {"gpus": [{"name": "H200"}], "driver": "550"}
+    two["record"]["gpus"] = [{"name": "H200", "driver": "550"}]
     two["code"] = "lr = 0.2\ntrain(lr)\n"
     two["manifest"] = {"a.py": ["file", 420, 1, "zz", ""], "c.py": ["file", 420, 1, "cc", ""]}
     two["environment"] = {"python": "3.12.1", "executable": "/p", "packages": {"numpy": "2.0", "jax": "0.4"}}
@@ -54,7 +54,7 @@ def test_everything_that_differs_is_named() -> None:
         " train(lr)",
         "call: host: h -> h2",
         "settings: ssh.port: None -> 22",
-        "gpus: gpus: [] -> ['H200', 'driver 550']",
+        "gpus: gpus: [] -> ['H200, driver 550']",
         "metrics: loss: 0.5 -> 0.4",
         "result: state: finished -> failed",
         "result: exit_code: 0 -> 1",
