@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import Config
 from .errors import Interrupted, UsageError
+from .link_line import LinkLine
 from .parsing import Values
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def run_arguments(values: Values) -> dict[str, Any]:
         "timeout": values["timeout"],
         "label": values["label"],
         "notes": {"command": typed.get(), "pull": list(values["pull"])},
+        "on_link": LinkLine(meanwhile="the run starts when it is back"),
     }
 
 

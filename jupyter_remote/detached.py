@@ -74,9 +74,23 @@ class DetachedView:
         self._window = Window()
         self._line = ""
         self._due = 0.0
+        self._later: threading.Timer | None = None
+        self._lock = threading.Lock()
 
     def event(self, event: Event) -> None:
         """Takes an event."""
+        with self._lock:
+            self._take(event)
+        wait = self._due - time.monotonic()
+        if wait <= 0:
+            self.show()
+        elif self._later is None:
+            # Nothing more may come for hours, and what came last must be seen.
+            self._later = threading.Timer(wait, self.show)
+            self._later.daemon = True
+            self._later.start()
+
+    def _take(self, event: Event) -> None:
         if event.kind in ("stdout", "stderr"):
             self._window.add(event.text)
         elif event.kind in ("display", "result"):
@@ -84,8 +98,6 @@ class DetachedView:
             self._window.add(f"{text}\n" if isinstance(text, str) else "")
         elif event.kind == "error":
             self._window.add("\n".join(event.data.get("traceback") or []) + "\n")
-        if time.monotonic() >= self._due:
-            self.show()
 
     def link(self, state: LinkState) -> None:
         """Takes the state of the link."""
@@ -99,8 +111,10 @@ class DetachedView:
 
     def show(self) -> None:
         """Shows what there is now."""
-        text = self._window.text()
-        self._write(text + self._line)
+        with self._lock:
+            self._later = None
+            text = self._window.text()
+            self._write(text + self._line)
         self._due = time.monotonic() + max(_SHORTEST_S, len(text) / _PER_SECOND)
 
 

@@ -21,6 +21,7 @@ from .errors import (
     ProtocolError,
     RemoteError,
 )
+from .greeting import Address, address_of, greets
 from .transports.prompt import RememberingPrompter, TerminalPrompter
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _FINAL = (AuthenticationError, HostKeyError, ProtocolError)
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 15.0
+# How often it is looked meanwhile whether the host is there again.
+PROBE_S = 1.0
 # A connection that lived so long is no reason to wait before the next one.
 _LIVED_S = 10.0
 _TICK = 0.5
@@ -86,6 +89,7 @@ class HostLink:
         self._waiters = 0
         self._reopener: threading.Thread | None = None
         self._refused: Exception | None = None
+        self._probed: Address | None = None
         self._closers: list[threading.Thread] = []
 
     @property
@@ -217,6 +221,7 @@ class HostLink:
         if self._closed:
             raise ConnectionLost(f"the connection to {self.host.name} was closed here", host=self.host.name)
         if self._live is not None and not self._opening:
+            self._probed = address_of(self._live.transport)
             self._why = self._bury()
             useful = self._worked or time.monotonic() - self._opened > _LIVED_S
             self._failures = 0 if useful else self._failures + 1
@@ -248,14 +253,19 @@ class HostLink:
                     self._changed.notify_all()
 
     def _claim(self) -> bool:
-        with self._changed:
-            while self._waiters and not self._closed and self.live is None and self._refused is None:
+        while True:
+            with self._changed:
+                if not self._waiters or self._closed or self.live is not None or self._refused is not None:
+                    self._reopener = None
+                    return False
                 if not self._opening and time.monotonic() >= self._due:
                     self._opening = True
                     return True
-                self._changed.wait(_TICK if self._opening else max(0.0, self._due - time.monotonic()))
-            self._reopener = None
-            return False
+                left = self._due - time.monotonic()
+                self._changed.wait(_TICK if self._opening else max(0.0, min(left, PROBE_S)))
+            if self._probed is not None and not self._opening and greets(self._probed):
+                # Once: when the login fails although the host is there, it is tried ever more seldom.
+                self._probed, self._due = None, time.monotonic()
 
 
 def _final(error: Exception) -> bool:

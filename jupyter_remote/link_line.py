@@ -11,6 +11,7 @@ from .durations import format_duration
 from .hostlink import LinkState
 from .live_line import Write, live_line
 
+CONTINUES = "the run continues there"
 _OWED = {
     1: "the interrupt goes when it is back (again: end the run then; a third time: stop waiting)",
     2: "the run is ended when it is back (once more: stop waiting)",
@@ -22,9 +23,11 @@ class LinkLine:
 
     Args:
         write: shows a line in place of the one before, "" to remove it; None for where this process is.
+        meanwhile: what becomes of the run.
     """
 
-    def __init__(self, write: Write | None = None) -> None:
+    def __init__(self, write: Write | None = None, meanwhile: str = CONTINUES) -> None:
+        self._meanwhile = meanwhile
         self._write = write
         self._chosen = write is not None
         self._shown = ""
@@ -36,16 +39,16 @@ class LinkLine:
             # Where it goes is looked at when there is something to say, which is hardly ever.
             self._write, self._chosen = live_line(), True
         if self._write is not None:
-            self._write("" if state.up else link_line(state))
+            self._write("" if state.up else link_line(state, self._meanwhile))
         elif state.up:
             print(f"link to {state.host} is back after {format_duration(state.seconds)}", file=sys.stderr)
         elif not self._shown:
-            print(f"link to {state.host} lost, the run continues there", file=sys.stderr, flush=True)
+            print(f"link to {state.host} lost, {self._meanwhile}", file=sys.stderr, flush=True)
         self._shown = "" if state.up else "lost"
 
 
-def link_line(state: LinkState) -> str:
+def link_line(state: LinkState, meanwhile: str = CONTINUES) -> str:
     """Return what is said while it is down: `link to dgx01 lost, the run continues there; retry in 4 s`."""
     now = f"retry in {state.retry_in} s" if state.retry_in else "trying again"
-    what = _OWED.get(state.owed, "the run continues there")
+    what = _OWED.get(state.owed, meanwhile)
     return f"link to {state.host} lost, {what}; {now}"

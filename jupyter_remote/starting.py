@@ -16,6 +16,7 @@ from . import history
 from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import ConnectionLost, SyncError, UsageError
+from .hostlink import LinkState
 from .run import Run, accepted
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ def start(
             if losses > ATTEMPTS:
                 raise
             # The host may have got it before the link broke.
-            connection = link.restore(on_link or (lambda state: None), PATIENCE_S)
+            told = on_link or (lambda state: None)
+            connection = link.restore(told, PATIENCE_S)
+            told(LinkState(link.host.name, True))
             with suppress(UsageError, ConnectionLost):
                 return attach(link, connection, run["id"])
     raise SyncError(

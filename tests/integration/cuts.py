@@ -279,7 +279,7 @@ def main() -> int:
         workspace.mkdir()
         for transport in ("paramiko", "openssh"):
             # A run may end before it was cut as often as planned: then there is another one.
-            for way, wanted in ((_links, given.cuts * 3 // 8), (kill_clients, given.cuts // 8)):
+            for way, wanted in ((_links, given.cuts // 2 - given.cuts // 8), (kill_clients, given.cuts // 8)):
                 while wanted > 0:
                     tally = way(
                         host,

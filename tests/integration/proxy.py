@@ -28,6 +28,7 @@ class Proxy:
 
     Attributes:
         port: the one to connect to.
+        accepted: whether new connections are taken.
         sent, received: bytes passed on towards the server, and back.
     """
 
@@ -39,6 +40,7 @@ class Proxy:
         self._moving = threading.Event()
         self._moving.set()
         self._closed = False
+        self.accepted = True
         self._trip: tuple[int, Callable[[], None]] | None = None
         self._dead: set[socket.socket] = set()
         self._sockets: set[socket.socket] = set()
@@ -69,6 +71,15 @@ class Proxy:
         """Calls `action` when so many more bytes have come back, to the byte; what came with it is lost."""
         with self._lock:
             self._trip = (self.received + after, action)
+
+    def refuse(self) -> None:
+        """Ends all connections of now, and every new one at once."""
+        self.accepted = False
+        self.cut()
+
+    def accept(self) -> None:
+        """New connections are taken again."""
+        self.accepted = True
 
     def cut(self) -> None:
         """Ends all connections of now; new ones are taken."""
@@ -111,6 +122,8 @@ class Proxy:
             except OSError:
                 return
             try:
+                if not self.accepted:
+                    raise ConnectionRefusedError
                 server = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 client.close()

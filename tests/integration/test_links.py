@@ -59,9 +59,13 @@ def test_a_silent_link_is_dead_and_made_again(remote: Remote, way: Proxy, ssh_ho
 
     run.on_link = on_link
     way.strand()
+    late = threading.Timer(25, way.cut)  # a link that nobody gives up is noticed so
+    late.daemon = True
+    late.start()
     seen: list[Event] = []
     run.wait(seen.append).check()
     assert "".join(event.text for event in seen) == "off\n"
+    late.cancel()
     assert "not answered" in told[0].why and told[-1].up
 
 
