@@ -51,7 +51,7 @@ def agent_digest() -> str:
 def agent_zip() -> bytes:
     """The zip that ships; stage 0 checks it file by file against the digest."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in _sources():
             archive.writestr(f"{PACKAGE}/{name}", content)
     return buffer.getvalue()

@@ -37,20 +37,23 @@ class Capsule:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
-    def known(self, mirror: Mirror, workspace: str) -> dict[str, Any]:
-        """What belongs into a run's record and is known at once."""
-        facts: dict[str, Any] = dict(self._gpus or {})
+    def known(self, run: dict[str, Any], mirror: Mirror, workspace: str) -> dict[str, Any]:
+        """The record of a run to be, with what is known at once."""
+        run = dict(run, **(self._gpus or {}))
         generation, digest = self._manifests.get(workspace, (-1, ""))
-        if digest and generation == mirror.generation():
-            facts["manifest"] = digest
-        return facts
+        if generation == mirror.generation() and shared.has(self._state, shared.MANIFESTS, digest):
+            run["manifest"] = digest
+        if "diff" in run and not shared.has(self._state, shared.DIFFS, run["diff"]):
+            del run["diff"]  # the client remembers it, but it was purged
+        return run
 
-    def complete(self, run_id: str, known: dict[str, Any], mirror: Mirror, workspace: str) -> None:
+    def complete(self, run: dict[str, Any], mirror: Mirror, workspace: str) -> None:
         """Finds out what was not known, and notes it with the run."""
-        if "manifest" in known and "gpus" in known:
-            shared.refer(self._state, shared.MANIFESTS, known["manifest"], run_id)
+        work = (run, mirror, workspace)
+        if "manifest" in run and "gpus" in run:
+            self._find_out(*work)  # a line in a file or two
             return
-        thread = threading.Thread(target=self._find_out, args=(run_id, known, mirror, workspace), daemon=True)
+        thread = threading.Thread(target=self._find_out, args=work, daemon=True)
         self._threads = [*(one for one in self._threads if one.is_alive()), thread]
         thread.start()
 
@@ -59,27 +62,26 @@ class Capsule:
         for thread in self._threads:
             thread.join(LAST_WORDS)
 
-    def _find_out(self, run_id: str, known: dict[str, Any], mirror: Mirror, workspace: str) -> None:
+    def _find_out(self, run: dict[str, Any], mirror: Mirror, workspace: str) -> None:
         facts: dict[str, Any] = {}
         try:
-            digest = known.get("manifest")
-            if digest is None:
-                digest = self._manifest(mirror, workspace)
-                if digest is not None:
-                    facts["manifest"] = digest
-            if digest is not None:
-                shared.refer(self._state, shared.MANIFESTS, digest, run_id)
-            if "gpus" not in known:
+            if "manifest" not in run:
+                facts["manifest"] = self._manifest(mirror, workspace)
+            if "gpus" not in run:
                 facts.update(self._all_gpus())
             if facts:
-                RunDir(self._state, run_id).note(facts)
+                RunDir(self._state, run["id"]).note(facts)
+            for kind, key in ((shared.MANIFESTS, "manifest"), (shared.DIFFS, "diff")):
+                digest = facts.get(key) or run.get(key)
+                if digest:
+                    shared.refer(self._state, kind, digest, run["id"])
         except OSError:
             pass  # a full disk: the run itself says so
 
     def _manifest(self, mirror: Mirror, workspace: str) -> str | None:
         with self._lock:
             generation, digest = self._manifests.get(workspace, (-1, ""))
-            if generation != mirror.generation():
+            if generation != mirror.generation() or not shared.has(self._state, shared.MANIFESTS, digest):
                 generation, manifest = mirror.manifest()
                 if generation < 0:
                     return None

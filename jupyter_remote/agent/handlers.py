@@ -191,17 +191,22 @@ class Handlers:
                 return
         run = RunDir(self.state, message.run["id"])
         mirror = self._mirror(spec["workspace"])
-        known = self.capsule.known(mirror, spec["workspace"])
+        record = self.capsule.known(message.run, mirror, spec["workspace"])
         link = sessions.ensure(self.state, spec)
-        answer = link.ask(m.Execute(dict(message.run, **known), {}, None, message.secrets), payload)
+        message = m.Execute(record, {}, None, message.secrets)
+        try:
+            answer = link.ask(message, payload)
+        except sessions.SessionEnded:
+            # It was about to end, and never saw the run, or it saw it: then the next one refuses the id.
+            link.close()
+            link = sessions.ensure(self.state, spec)
+            answer = link.ask(message, payload)
         if isinstance(answer, m.Failure):
             link.close()
             stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
             return
         stream.send(answer)
-        if message.run.get("diff"):
-            shared.refer(self.state, shared.DIFFS, message.run["diff"], run.id)
-        self.capsule.complete(run.id, known, mirror, spec["workspace"])
+        self.capsule.complete(record, mirror, spec["workspace"])
         follow(stream, self.state, run, 0, link)
 
     def open_session(self, stream: Stream, message: m.OpenSession, _payload: bytes) -> None:
@@ -260,8 +265,6 @@ class Handlers:
             text = payload.decode("utf-8", "replace")
             facts["diff"] = told["diff"] = shared.put(self.state, shared.DIFFS, text)
             shared.refer(self.state, shared.DIFFS, told["diff"], message.run_id)
-        elif facts.get("diff"):
-            shared.refer(self.state, shared.DIFFS, facts["diff"], message.run_id)
         RunDir(self.state, message.run_id).note(facts)
         stream.send(m.Facts(told))
 

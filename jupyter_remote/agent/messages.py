@@ -337,10 +337,10 @@ class Finished(Message):
 
 
 class ListRuns(Message):
-    """Records of runs, newest first (`records.newest`), answered by Data frames (zlib of JSON) and End.
+    """Records of runs, newest first, in Data frames (zlib of JSON) up to End; `records.newest`.
 
     Args:
-        query: limit, before (an id), state, label, since (an id), ids, deleted, code (with what was run).
+        query: limit, before (an id), state, label, since (an id), ids, deleted, code (with it).
     """
 
     query: dict[str, Any]
@@ -348,7 +348,7 @@ class ListRuns(Message):
 
 
 class ReadRun(Message):
-    """All that is known of one run (`records.read`), answered by Data frames (zlib of JSON) and End."""
+    """All of one run, in Data frames up to End; `records.read`."""
 
     run_id: str
     kind: ClassVar[int] = 71
@@ -364,7 +364,7 @@ class ChangeRuns(Message):
 
 
 class Amend(Message):
-    """What the client learned of a run after it had started; the payload is the diff of its workspace."""
+    """What the client learned of a run that has started; the payload is its diff."""
 
     run_id: str
     facts: dict[str, Any]
@@ -379,7 +379,7 @@ class Surveyed(Message):
 
 
 class Clean(Message):
-    """Remove leftovers (`leftovers.py`): what, as options; Facts name what is gone, or would be."""
+    """Remove leftovers; answered in Data frames up to End; `leftovers.clean`."""
 
     options: dict[str, Any]
     kind: ClassVar[int] = 75

@@ -25,11 +25,17 @@ _launched: list[subprocess.Popen[bytes]] = []
 
 # How long a supervisor may take to answer before it is called silent, which is not dead.
 SILENCE = 5.0
+# How long one that has given up its socket may take to be gone.
+PATIENCE = 5.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class NoSession(Exception):
     """The session is not there, or does not answer."""
+
+
+class SessionEnded(NoSession):
+    """The supervisor went away instead of answering."""
 
 
 class SupervisorLink:
@@ -79,15 +85,18 @@ class SupervisorLink:
         """Sends a request and returns its answer.
 
         Raises:
-            NoSession: the supervisor went away instead of answering, or did not in time.
+            NoSession: it did not answer in time.
+            SessionEnded: it went away instead of answering.
         """
         try:
             self.send(message, payload)
             frame = self.receive(timeout)
-        except (OSError, TimeoutError, WireError) as error:
-            raise NoSession(str(error) or "no answer") from None
+        except TimeoutError:
+            raise NoSession(f"the session did not answer within {timeout:g} s") from None
+        except (OSError, WireError) as error:
+            raise SessionEnded(str(error)) from None
         if frame is None:
-            raise NoSession("it ended")
+            raise SessionEnded("it ended")
         return frame.message
 
     def close(self) -> None:
@@ -172,7 +181,7 @@ def _bury(folder: str) -> None:
             f"session {name} lives on {who['node']}, which shares this folder: go there, take another "
             f"--session, or remove {folder} if that machine is gone"
         )
-    if alive(who):
+    if not _gone(who, PATIENCE):  # it may just be ending
         raise NoSession(f"the supervisor of session {name} (pid {who['pid']}) runs but can't be reached")
     if who:
         worker = record.get("worker") or {}

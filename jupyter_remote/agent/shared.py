@@ -38,6 +38,11 @@ def put(state: str, kind: str, value: Any) -> str:
     return digest
 
 
+def has(state: str, kind: str, digest: str) -> bool:
+    """Whether the value is here."""
+    return digest.isalnum() and os.path.exists(_path(state, kind, digest))
+
+
 def refer(state: str, kind: str, digest: str, run_id: str) -> None:
     """Notes that the run names the value."""
     fd = os.open(_path(state, kind, digest, ".runs"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

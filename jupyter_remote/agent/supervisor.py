@@ -174,4 +174,7 @@ def main() -> None:
     finally:
         listener.close()
         os.unlink(path)
-        remove_tree(folder)
+        # Out of the way at once: a successor may be making a folder of the same name already.
+        aside = os.path.join(os.path.dirname(folder), f".{os.getpid()}")
+        os.rename(folder, aside)
+        remove_tree(aside)

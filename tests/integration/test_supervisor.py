@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -190,3 +191,33 @@ def test_one_id_starts_one_run_whoever_sends_it_again(local: Place) -> None:
         again = Run(local.remote.connection(), answer.run, stream).wait()
         assert again.state == "finished"
     assert count.read_text() == "x"
+
+
+def test_a_cell_for_a_session_that_is_ending_gets_the_next_one(local: Place) -> None:
+    stubborn = (
+        "import subprocess\nsubprocess.Popen(['sh', '-c', 'trap \"\" TERM; while :; do sleep 0.1; done'])"
+    )
+    local.run("x = 1\n" + stubborn)
+    first = local.remote.sessions()[0]["pid"]
+    client = local.open()
+    thread = threading.Thread(target=lambda: client.stop_session("default"))
+    client.info["pid"]
+    thread.start()
+    path = local.state / "sessions" / "default" / "control.sock"
+    # It has been told, and ends its processes, which takes the two seconds that the stubborn one is given.
+    await_true(lambda: psutil.Process(first).is_running() and not _answers(path))
+    run = local.run("'x' in globals()")
+    assert (run.state, run.result) == ("finished", {"text/plain": "False"})
+    thread.join(PATIENCE_S)
+    assert local.remote.sessions()[0]["pid"] != first
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(0.2)
+        try:
+            client.connect(str(path))
+            client.sendall(encode(1, m.Status()))
+            return bool(client.recv(1))
+        except OSError:
+            return False
