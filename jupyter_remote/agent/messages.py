@@ -372,7 +372,7 @@ class Amend(Message):
 
 
 class Surveyed(Message):
-    """The worker's interpreter and its packages (`survey.py`)."""
+    """The worker's interpreter and its packages (`usage.survey`)."""
 
     facts: dict[str, Any]
     kind: ClassVar[int] = 74

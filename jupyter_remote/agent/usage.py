@@ -1,7 +1,11 @@
-"""What a run has used: processor time and peak memory. Only counters are read."""
+"""What an interpreter tells of itself: what a run used, and which packages there are.
+
+Counters are read, and the names of folders, which takes a millisecond (`importlib.metadata` takes a hundred).
+"""
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 
@@ -48,3 +52,39 @@ def _gpu_memory() -> int | None:
         return sum(int(cuda.max_memory_allocated(index)) for index in range(cuda.device_count()))
     except Exception:
         return None
+
+
+def look() -> tuple[Any, ...]:
+    """Something that changes when a package is installed or removed."""
+    marks = []
+    for folder in sys.path:
+        try:
+            marks.append((folder, os.stat(folder).st_mtime_ns) if folder else None)
+        except OSError:
+            marks.append(None)
+    return tuple(marks)
+
+
+def survey() -> dict[str, Any]:
+    """The facts."""
+    packages: dict[str, str] = {}
+    # The first folder of the path is the user's project, which may hold anything and is in the manifest.
+    for folder in filter(None, sys.path):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue  # a zip, or not there
+        for name in names:
+            stem, suffix = os.path.splitext(name)
+            if suffix in (".dist-info", ".egg-info"):
+                package, _, version = stem.partition("-")
+                # What is first on the path is what is imported.
+                packages.setdefault(package.replace("_", "-").lower(), version.partition("-py")[0])
+    return {
+        "python": sys.version,
+        "implementation": sys.implementation.name,
+        "executable": sys.executable,
+        "prefix": sys.prefix,
+        "platform": " ".join((os.uname().sysname, os.uname().release, os.uname().machine)),
+        "packages": packages,
+    }

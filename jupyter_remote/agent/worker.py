@@ -16,7 +16,7 @@ import sys
 import threading
 
 from . import messages as m
-from . import survey, usage
+from . import usage
 from .launch import CHANNEL
 from .output import Pace, unbuffer_c
 from .rundir import LARGEST_LINE, write_blob
@@ -117,10 +117,10 @@ class Worker:
     def _look_around(self) -> None:
         """Tells which packages there are, when that may have changed since it was told last."""
         try:
-            seen = survey.look()
+            seen = usage.look()
             if seen != self._seen:
                 self._seen = seen
-                facts = survey.survey()
+                facts = usage.survey()
                 with self._lock:
                     self._channel.sendall(encode(0, m.Surveyed(facts)))
         except Exception:
