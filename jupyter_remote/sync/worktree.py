@@ -144,7 +144,7 @@ def commit_state(folder: str, max_diff: int) -> tuple[dict[str, Any], bytes]:
     }
     if not commit or len(changes) == untracked:
         return state, b""
-    diff = _git(folder, "diff", "--no-ext-diff", "--no-color", "HEAD", *paths)
+    diff = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD", *paths)
     if len(diff) > max_diff:
         return dict(state, diff_size=len(diff)), b""
     return state, diff
