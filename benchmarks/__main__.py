@@ -19,6 +19,7 @@ SUBJECTS = (
     "streaming",
     "logs",
     "imports",
+    "history",
     "sync_many",
     "sync_large",
     "sync_wan",

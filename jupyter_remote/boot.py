@@ -56,7 +56,7 @@ def agent_zip() -> bytes:
     from .lean import lean  # only the first contact with a host needs it
 
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in _sources():
             archive.writestr(f"{PACKAGE}/{name}", lean(content))
     return buffer.getvalue()

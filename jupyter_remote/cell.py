@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
-from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say
+from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say, typed
 from .detached import show_detached
 from .display import NotebookSink, RemoteResult, show_kept, show_status
 from .errors import UsageError
@@ -36,6 +36,7 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Ru
         RunError: the code failed on the host.
         RemoteError: the host could not be used.
     """
+    typed.set(f"%%remote {line}")
     values = parse(CELL, split_line(line))
     host = one_host(values["hosts"])
     if not cell.strip():

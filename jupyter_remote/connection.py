@@ -272,13 +272,13 @@ class Connection:
             number, self._next = self._next, self._next + 1
         return number
 
-    def ask(self, message: m.Message) -> dict[str, Any]:
+    def ask(self, message: m.Message, payload: bytes = b"") -> dict[str, Any]:
         """Sends a request whose answer is one object.
 
         Raises:
             RemoteError: the request failed, or the link did.
         """
-        stream = self.request(message)
+        stream = self.request(message, payload)
         try:
             answer = stream.receive().message
         finally:

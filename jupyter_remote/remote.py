@@ -22,6 +22,7 @@ from .starting import attach, new_run_id, session_settings, start
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
+    from .provenance import Provenance
     from .sync.progress import Report
     from .sync.pull import PullReport
     from .sync.session import SyncReport, WorkspaceSync
@@ -46,6 +47,7 @@ class Remote:
         self.mirror = host.workspace.replace("{project}", workspace.name or "root")
         self.link = HostLink(host, ask, self._forget)
         self._kept_sync: WorkspaceSync | None = None
+        self._provenance: Provenance | None = None
 
     def __repr__(self) -> str:
         return f"<Remote {self.host.name}: {self.workspace}>"
@@ -71,6 +73,7 @@ class Remote:
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
+        notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
         on_link: Told | None = None,
     ) -> Run:
@@ -87,6 +90,7 @@ class Remote:
             timeout: seconds after which it is stopped.
             label: a text to know it by.
             notebook: where the cell stands, for the record.
+            notes: what else the record shall say, e.g. ``command``: what was typed.
             progress: told how far the sync has come, at most ten times a second.
             on_link: told when the link breaks before the run has started; see `Run.on_link` for later.
 
@@ -97,7 +101,7 @@ class Remote:
             ConnectError, SyncError, LaunchError: it could not be started.
             UsageError: a bad argument.
         """
-        run: dict[str, Any] = {"id": new_run_id(), "kind": "cell"}
+        run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "cell"}
         name = f"run-{run['id']}" if fresh else session
         settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
@@ -105,11 +109,11 @@ class Remote:
 
     def run_bash(self, code: str, **options: Any) -> Run:
         """Runs a shell script with bash; options as :meth:`run_cell` without session and fresh."""
-        return self._program(["bash", "{code}"], code, **options)
+        return self.run_words(["bash", "{code}"], code, **options)
 
     def run_script(self, name: str, text: str, args: Sequence[str] = (), **options: Any) -> Run:
         """Runs Python code as a program of that file name, with arguments; options as :meth:`run_bash`."""
-        return self._program(["{python}", "{script}", *args], text, script=name, **options)
+        return self.run_words(["{python}", "{script}", *args], text, script=name, **options)
 
     def run_program(self, argv: Sequence[str], **options: Any) -> Run:
         """Runs a program; a ``.py`` file is given to the host's Python. Options as :meth:`run_bash`.
@@ -120,9 +124,9 @@ class Remote:
         if not argv:
             raise UsageError("no program to run")
         words = ["{python}", *argv] if argv[0].endswith(".py") else list(argv)
-        return self._program(words, "", **options)
+        return self.run_words(words, "", **options)
 
-    def _program(
+    def run_words(
         self,
         argv: list[str],
         code: str,
@@ -135,10 +139,12 @@ class Remote:
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
+        notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
         on_link: Told | None = None,
     ) -> Run:
-        run: dict[str, Any] = {"id": new_run_id(), "kind": "program", "argv": argv, "script": script}
+        run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
+        run.update(argv=argv, script=script)
         settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
         return self._start(run, settings, code, pass_env, sync, progress, on_link)
@@ -161,17 +167,23 @@ class Remote:
         progress: Report | None,
         on_link: Told | None,
     ) -> Run:
+        if self._provenance is None:
+            from .provenance import Provenance
+
+            self._provenance = Provenance(self.workspace, self.host)
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
+        run["settings"] = self._provenance.settings
         workspace = (lambda: self._sync) if sync else None
         return start(
             self.link,
             run,
             session,
             code,
-            pass_env=pass_env,
-            sync=workspace,
-            progress=progress,
-            on_link=on_link,
+            pass_env,
+            workspace,
+            self._provenance,
+            progress,
+            on_link,
         )
 
     def find_runs(self, prefix: str) -> list[str]:

@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from . import history
 from .agent import messages as m
 from .agent.rundir import OUTPUT_KINDS
 from .agent.wire import Frame
@@ -328,6 +329,7 @@ class Run:
             self.state = event.data["state"]
         elif event.kind == "end":
             self._ended = True
+            history.ended(self.id, event.data, event.time)
             self.state = event.data["state"]
             self.exit_code = int(event.data["exit_code"])
             self.seconds = float(event.data["seconds"])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from . import history
 from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import ConnectionLost, SyncError, UsageError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .config_models import HostConfig
     from .hostlink import HostLink
     from .linkstate import Told
+    from .provenance import Provenance
     from .sync.progress import Report
     from .sync.session import WorkspaceSync
 
@@ -68,9 +70,9 @@ def start(
     run: dict[str, Any],
     session: dict[str, Any],
     code: str,
-    *,
     pass_env: Sequence[str] = (),
     sync: Callable[[], WorkspaceSync] | None = None,
+    provenance: Provenance | None = None,
     progress: Report | None = None,
     on_link: Told | None = None,
 ) -> Run:
@@ -83,6 +85,7 @@ def start(
         code: what is run.
         pass_env: names of variables here whose values go there and are never written down.
         sync: makes the workspace's sync, once the host has begun to start; None runs without one.
+        provenance: what the record says of the workspace that was synced.
         progress: told how far the sync has come.
         on_link: told when the link breaks meanwhile, and how it is made again.
 
@@ -94,6 +97,7 @@ def start(
     if len(text) > MAX_CODE:
         raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
     values = _values(pass_env)
+    run.update(pass_env=sorted(values), sync=sync is not None, fresh=bool(session["one_run"]))
     # The session's interpreter starts while the files are compared.
     connection = link.connection(m.OpenSession(session))
     workspace = sync() if sync is not None else None
@@ -101,7 +105,7 @@ def start(
     stale = losses = 0
     while stale < ATTEMPTS:
         try:
-            return _send(link, connection, order, text, workspace, progress)
+            return _send(link, connection, order, text, workspace, provenance, progress)
         except Stale:
             assert workspace is not None
             workspace.forget()
@@ -128,16 +132,22 @@ def _send(
     order: m.Execute,
     code: bytes,
     workspace: WorkspaceSync | None,
+    provenance: Provenance | None,
     progress: Report | None,
 ) -> Run:
     pushed = workspace.push(connection, progress) if workspace else None
     after = pushed.after if pushed else None
     generation = workspace.generation if workspace and after is None else None
+    known = provenance.known(generation) if provenance and generation is not None else None
+    order.run.update(known or {})
     message = m.Execute(order.run, order.session, generation, order.secrets, after)
     stream = connection.request(message, code)
     report = pushed.finish() if pushed else None
     run = Run(link, accepted(stream.receive().message), stream)
     run.sync_report = report
+    history.started(run.record, code.decode("utf-8"))
+    if provenance and workspace and known is None:
+        provenance.follow(connection, run.id, workspace.generation)
     return run
 
 
@@ -149,7 +159,9 @@ def attach(link: HostLink, connection: Connection, run_id: str, seq: int = 0) ->
         ConnectionLost: the link is gone.
     """
     stream = connection.request(m.Attach(run_id, seq))
-    return Run(link, accepted(stream.receive().message), stream, seq)
+    run = Run(link, accepted(stream.receive().message), stream, seq)
+    history.started(run.record, None)
+    return run
 
 
 def _values(names: Sequence[str]) -> dict[str, str]:

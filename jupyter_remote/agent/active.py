@@ -106,8 +106,12 @@ class ActiveRun:
         """Appends the last event; the caller tells the viewers, then calls :meth:`close`."""
         # By the one clock that nobody sets; "started" and "ended" are for people.
         seconds = round(time.monotonic() - self._began, 6) if self._began is not None else 0.0
-        self.record.update(state=state, exit_code=exit_code, ended=time.time(), seconds=seconds)
-        last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds}
+        now = time.time()
+        self.record.update(state=state, exit_code=exit_code, ended=now, seconds=seconds)
+        last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds, "ended": now}
+        for key in ("started", "used"):
+            if self.record.get(key):
+                last[key] = self.record[key]
         if self._unwritten:
             self.reason = f"{self.reason}; {self._unwritten} bytes of its output are missing"
         if self.reason:

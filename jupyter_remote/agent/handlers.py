@@ -8,7 +8,8 @@ import os
 import threading
 
 from . import messages as m
-from . import sessions
+from . import sessions, shared
+from .capsule import Capsule
 from .follow import follow
 from .paths import expand
 from .rundir import FINAL_STATES, RunDir
@@ -34,6 +35,7 @@ class Handlers:
 
     def __init__(self, state: str) -> None:
         self.state = state
+        self.capsule = Capsule(state)
         self._mirrors: dict[str, Mirror] = {}
         # A Sync's outcome by its stream, for the Execute that was sent right behind it.
         self._syncs: dict[int, bool] = {}
@@ -57,6 +59,11 @@ class Handlers:
             m.StopSession: self.stop_session,
             m.OpenSession: self.open_session,
             m.EndRemains: self.end_remains,
+            m.ListRuns: self.list_runs,
+            m.ReadRun: self.read_run,
+            m.ChangeRuns: self.change_runs,
+            m.Amend: self.amend,
+            m.Clean: self.clean,
         }
 
     def __call__(self, stream: Stream, frame: Frame) -> None:
@@ -102,10 +109,7 @@ class Handlers:
         # First, because what was received may be what a killed commit has left.
         received = mirror.received()
         generation, entries = mirror.inventory()
-        content = write(generation, entries, received, mirror.old())
-        for at in range(0, len(content), PIECE):
-            stream.send(m.Data(), content[at : at + PIECE])
-        stream.send(m.End())
+        _send_all(stream, write(generation, entries, received, mirror.old()))
 
     def blocks(self, stream: Stream, message: m.Blocks, _payload: bytes) -> None:
         """Tells of the blocks of large files."""
@@ -212,7 +216,10 @@ class Handlers:
                 stream.send(m.Failure("stale", "the mirror has changed", details={"generation": current}))
                 return
         run = RunDir(self.state, message.run["id"])
+        mirror = self._mirror(spec["workspace"])
+        record = self.capsule.known(message.run, mirror, spec["workspace"])
         link = sessions.ensure(self.state, spec)
+        message = m.Execute(record, {}, None, message.secrets)
         try:
             answer = link.ask(message, payload)
         except sessions.SessionEnded:
@@ -225,6 +232,7 @@ class Handlers:
             stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
             return
         stream.send(answer)
+        self.capsule.complete(record, mirror, spec["workspace"])
         follow(stream, self.state, run, 0, link)
 
     def open_session(self, stream: Stream, message: m.OpenSession, _payload: bytes) -> None:
@@ -255,6 +263,44 @@ class Handlers:
             finally:
                 link.close()
         stream.send(m.Facts({"state": record["state"]}))
+
+    # The records of runs.
+
+    def list_runs(self, stream: Stream, message: m.ListRuns, _payload: bytes) -> None:
+        """Tells of the newest runs that match."""
+        from .records import newest
+
+        _send_json(stream, newest(self.state, message.query))
+
+    def read_run(self, stream: Stream, message: m.ReadRun, _payload: bytes) -> None:
+        """Tells all of one run."""
+        from .records import read
+
+        _send_json(stream, read(self.state, message.run_id))
+
+    def change_runs(self, stream: Stream, message: m.ChangeRuns, _payload: bytes) -> None:
+        """Labels, deletes, restores or purges runs."""
+        from .records import change
+
+        stream.send(m.Facts(change(self.state, message.action, list(message.run_ids), message.text)))
+
+    def amend(self, stream: Stream, message: m.Amend, payload: bytes) -> None:
+        """Notes what the client learned of a run."""
+        facts, told = dict(message.facts), {}
+        if payload:
+            text = payload.decode("utf-8", "replace")
+            facts["diff"] = told["diff"] = shared.put(self.state, shared.DIFFS, text)
+            shared.refer(self.state, shared.DIFFS, told["diff"], message.run_id)
+        RunDir(self.state, message.run_id).note(facts)
+        stream.send(m.Facts(told))
+
+    def clean(self, stream: Stream, message: m.Clean, _payload: bytes) -> None:
+        """Removes leftovers."""
+        from .leftovers import clean
+
+        told = clean(self.state, message.options)
+        self._mirrors.clear()
+        _send_json(stream, told)
 
     def find_runs(self, stream: Stream, message: m.FindRuns, _payload: bytes) -> None:
         """Tells which runs begin so."""
@@ -305,6 +351,18 @@ class Handlers:
             raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")
         wanted = live if message.name is None else [message.name]
         stream.send(m.Facts({"stopped": [name for name in wanted if sessions.stop(self.state, name)]}))
+
+
+def _send_json(stream: Stream, value: Any) -> None:
+    from .inventory import pack
+
+    _send_all(stream, pack(value))
+
+
+def _send_all(stream: Stream, content: bytes) -> None:
+    for at in range(0, len(content), PIECE):
+        stream.send(m.Data(), content[at : at + PIECE])
+    stream.send(m.End())
 
 
 def _expanded(session: dict[str, Any]) -> dict[str, Any]:

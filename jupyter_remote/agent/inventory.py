@@ -45,7 +45,11 @@ def write(generation: int, entries: Inventory, received: dict[str, int], old: It
         "sizes": [entry.size for entry in stuff],
         "targets": [entry.target for entry in stuff if entry.kind == LINK],
     }
-    digests = bytes.fromhex("".join([entry.digest for entry in stuff]))
+    return pack(told, bytes.fromhex("".join([entry.digest for entry in stuff])))
+
+
+def pack(told: Any, digests: bytes = b"") -> bytes:
+    """Any JSON in the same form, for other long answers."""
     text = json.dumps(told, separators=(",", ":")).encode("ascii")
     return b"".join((COUNT.pack(len(digests) // DIGEST_SIZE), digests, zlib.compress(text, 1)))
 

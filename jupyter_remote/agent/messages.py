@@ -303,12 +303,6 @@ class WasPut(Message):
     kind: ClassVar[int] = 61
 
 
-class EndRemains(Message):
-    """End what dead supervisors left behind, and remove their folders; Facts says what was ``ended``."""
-
-    kind: ClassVar[int] = 85
-
-
 class FindRuns(Message):
     """The ids of runs that begin with ``prefix``, a few at most, the newest first; answered by Facts."""
 
@@ -360,7 +354,66 @@ class Happened(Message):
 
 
 class Finished(Message):
-    """The cell has ended: ``outcome`` is ``ok``, ``error`` or ``interrupted``."""
+    """The cell has ended: ``outcome`` is ``ok``, ``error`` or ``interrupted``; what it ``used``."""
 
     outcome: str
+    used: dict[str, Any] | None = None
     kind: ClassVar[int] = 44
+
+
+# --- the records of runs ----------------------------------------------------------------------------
+
+
+class ListRuns(Message):
+    """Records of runs, newest first, in Data frames (zlib of JSON) up to End; `records.newest`.
+
+    Args:
+        query: limit, before (an id), state, label, since (an id), ids, deleted, code (with it).
+    """
+
+    query: dict[str, Any]
+    kind: ClassVar[int] = 70
+
+
+class ReadRun(Message):
+    """All of one run, in Data frames up to End; `records.read`."""
+
+    run_id: str
+    kind: ClassVar[int] = 71
+
+
+class ChangeRuns(Message):
+    """``label`` (with ``text``), ``delete``, ``restore`` or ``purge`` runs; Facts: done, refused."""
+
+    action: str
+    run_ids: list[Any]
+    text: str | None = None
+    kind: ClassVar[int] = 72
+
+
+class Amend(Message):
+    """What the client learned of a run that has started; the payload is its diff."""
+
+    run_id: str
+    facts: dict[str, Any]
+    kind: ClassVar[int] = 73
+
+
+class Surveyed(Message):
+    """The worker's interpreter and its packages (`usage.survey`)."""
+
+    facts: dict[str, Any]
+    kind: ClassVar[int] = 74
+
+
+class Clean(Message):
+    """Remove leftovers; answered in Data frames up to End; `leftovers.clean`."""
+
+    options: dict[str, Any]
+    kind: ClassVar[int] = 75
+
+
+class EndRemains(Message):
+    """End what dead supervisors left behind, and remove their folders; Facts says what was ``ended``."""
+
+    kind: ClassVar[int] = 85

@@ -2,10 +2,10 @@
 
 ``run.json`` what, when, where, state, exit; ``code`` what was run; ``output.log`` what it printed;
 ``events.jsonl`` one line an event: ``seq``, ``t`` (seconds since the epoch), ``kind``, and for output
-``at`` and ``n`` (where in what was printed); ``blobs/`` displays too large for a line. A log over its cap
-goes on in pairs ``events.tail.N`` and ``output.tail.N``, of which only the last few are kept. Who writes
-(``logwriter``) appends before anybody is told; who reads may come back at any ``seq``. No processes and no
-sockets here.
+``at`` and ``n`` (where in what was printed); ``blobs/`` displays too large for a line; ``notes.jsonl`` what
+was learned of the run by others than its supervisor. A log over its cap goes on in pairs ``events.tail.N``
+and ``output.tail.N``, of which only the last few are kept. Who writes (``logwriter``) appends before anybody
+is told; who reads may come back at any ``seq``. No processes and no sockets here.
 """
 
 from __future__ import annotations
@@ -37,21 +37,23 @@ class RunDir:
     Args:
         state: the state folder of the host.
         run_id: as in ``20261122-014500-7f3a``.
+        place: ``runs``, or ``trash`` for one that was deleted.
 
     Raises:
         ValueError: not a run id (it becomes a path, so it is checked).
     """
 
-    def __init__(self, state: str, run_id: str) -> None:
+    def __init__(self, state: str, run_id: str, place: str = "runs") -> None:
         if not RUN_ID.fullmatch(run_id):
             raise ValueError(f"{run_id!r} is not the id of a run")
         self.id = run_id
-        self.path = os.path.join(state, "runs", run_id)
+        self.path = os.path.join(state, place, run_id)
         self.record_path = os.path.join(self.path, "run.json")
         self.code_path = os.path.join(self.path, "code")
         self.output_path = os.path.join(self.path, "output.log")
         self.events_path = os.path.join(self.path, "events.jsonl")
         self.blobs_path = os.path.join(self.path, "blobs")
+        self.notes_path = os.path.join(self.path, "notes.jsonl")
 
     def tail_paths(self, number: int) -> tuple[str, str]:
         """Events and output of that part of the tail, counted from 1."""
@@ -101,6 +103,35 @@ class RunDir:
     def record(self) -> dict[str, Any] | None:
         """What ``run.json`` says, None when there is no such run."""
         return read_json(self.record_path)
+
+    def note(self, facts: dict[str, Any]) -> None:
+        """Adds what was learned of the run; several may do it, because each appends one line.
+
+        Raises:
+            OSError: there is no such run, or a full disk.
+        """
+        fd = os.open(self.notes_path, WRITE, 0o600)
+        try:
+            write_all(fd, json.dumps(facts).encode("ascii") + b"\n")
+        finally:
+            os.close(fd)
+
+    def whole_record(self) -> dict[str, Any] | None:
+        """``run.json`` with what was learned later, None when there is no such run."""
+        record = self.record()
+        if record is None:
+            return None
+        try:
+            with open(self.notes_path, "rb") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            return record
+        for line in lines:
+            try:
+                record.update(json.loads(line))
+            except ValueError:
+                pass  # torn by a full disk
+        return record
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -111,6 +111,13 @@ class Mirror:
         states = states_of(memory.records, self._root)
         return memory.generation, {p: (r.entry, r.owner, states[p]) for p, r in memory.records.items()}
 
+    def manifest(self) -> tuple[int, dict[str, list[Any]]]:
+        """The generation, and what we put there, without a look at it; -1 while a commit is under way."""
+        memory = self._index.load()
+        if not is_settled(memory):
+            return -1, {}
+        return memory.generation, {path: list(record.entry) for path, record in memory.records.items()}
+
     def received(self) -> dict[str, int]:
         """Content that syncs which were cut have left here: digest -> how many bytes from its start."""
         if os.path.isdir(self._staging_folder) and os.listdir(self._staging_folder):

@@ -9,7 +9,7 @@ import os
 import time
 from collections import deque
 
-from . import endings
+from . import endings, shared, usage
 from . import messages as m
 from .active import ActiveRun
 from .ladder import GRACE, Ladder
@@ -64,6 +64,7 @@ class Turns:
         self.last_used = time.monotonic()
         self._tell = tell
         self._kills = kills()
+        self._environment: str | None = None  # digest of what the worker says of its packages
 
     @property
     def busy(self) -> bool:
@@ -141,6 +142,8 @@ class Turns:
     def _hand_over(self, run: ActiveRun) -> None:
         child = self.place.child
         assert child is not None and child.channel is not None
+        if self._environment is not None:
+            run.record["environment"] = self._environment
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         message = m.Execute(run=spec, session={}, secrets=run.secrets)
         try:
@@ -167,6 +170,17 @@ class Turns:
         self._tell()  # nobody has to wait for the record, which takes longer than a small cell
         run.close()
         self._kills = kills()  # for the next run, which is not to wait for it
+        if "environment" in run.record:
+            self._quietly(shared.refer, shared.ENVIRONMENTS, run.record["environment"], run.id)
+
+    def _surveyed(self, facts: dict[str, Any]) -> None:
+        self._environment = self._quietly(shared.put, shared.ENVIRONMENTS, facts)
+
+    def _quietly(self, do: Callable[..., str | None], *arguments: Any) -> str | None:
+        try:
+            return do(self.state, *arguments)
+        except OSError:
+            return None  # a full disk, and no reason to end a session
 
     def _failed_to_start(self, why: str, exit_code: int) -> None:
         assert self.active is not None
@@ -247,20 +261,25 @@ class Turns:
                     self.active.event(message.event)
                 if self.place.child is not None:
                     self.place.child.acknowledge()
+            elif isinstance(message, m.Surveyed):
+                self._surveyed(message.facts)
             elif isinstance(message, m.Finished) and self.active is not None and not self.active.stopping:
+                self.active.record["used"] = message.used
                 self._end(*endings.of_cell(self.active, message.outcome))
 
     def reap(self) -> None:
         """Takes the ends of children, adopted ones too."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             if self.place.child is not None and pid == self.place.child.pid:
                 self.place.child.ended(status)
+                if self.active is not None and self.active.record["kind"] == "program":
+                    self.active.record["used"] = usage.of_program(used)
                 if not self.ladder.climbing:
                     self._child_gone()
 

@@ -75,6 +75,7 @@ class Workplace:
             OSError: it could not be started.
         """
         argv, env = program(self.record, run, folder, code, secrets)
+        run["remote_command"] = argv
         return self._start(argv, env, working_folder(self.record, run.get("cwd")), channel=False)
 
     def _start(self, argv: list[str], env: dict[str, str], cwd: str, channel: bool) -> Child:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
-from ..call import Show, configuration, format_size, one_host
+from ..call import Show, format_size, named_hosts, one_host
 from ..durations import format_duration
 from ..errors import LaunchError, RemoteError
+from ..many import ask_all
 from ..parsing import Values, unknown
 from ..tables import print_json, print_table
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from ..remote import Remote
 
 Facts = dict[str, Any]
-
-# Hosts asked at the same time: a sleeping one costs its whole time-out, and should cost it only once.
-_AT_ONCE = 8
 
 # Clocks that differ by more seconds than this are worth a word: times of runs are the host's.
 _SKEW = 5.0
@@ -31,7 +28,7 @@ _PROBE = ["sh", "-c", 'f=.jupyter-remote-test-$$ && : > "$f" && rm "$f"']
 
 def test(values: Values, show: Show) -> int:
     """`test HOST…`; the exit code is the first failure's."""
-    answers = _ask_all(_named(values["hosts"]), _test_one)
+    answers = ask_all(named_hosts(values["hosts"]), _test_one)
     if values["json"]:
         print_json([_json_of(host, answer) for host, answer in answers])
     else:
@@ -52,7 +49,7 @@ def test(values: Values, show: Show) -> int:
 
 def status(values: Values, show: Show) -> int:
     """`status [HOST…]`."""
-    answers = _ask_all(_named(values["hosts"]), lambda remote: remote.status())
+    answers = ask_all(named_hosts(values["hosts"]), lambda remote: remote.status())
     if values["json"]:
         print_json([_json_of(host, answer) for host, answer in answers])
     else:
@@ -63,7 +60,7 @@ def status(values: Values, show: Show) -> int:
 
 def list_sessions(values: Values, show: Show) -> int:
     """`sessions list [HOST…]`."""
-    answers = _ask_all(_named(values["hosts"]), lambda remote: {"sessions": remote.sessions()})
+    answers = ask_all(named_hosts(values["hosts"]), lambda remote: {"sessions": remote.sessions()})
     if values["json"]:
         print_json([_json_of(host, answer) for host, answer in answers])
         return _first_failure(answers)
@@ -96,29 +93,6 @@ def stop_sessions(values: Values, show: Show) -> None:
         remote.stop_session(name)
     stopped = values["names"] or remote.stop_sessions()
     print(f"{host}: stopped {', '.join(stopped) or 'nothing, there was no session'}")
-
-
-def _named(specs: Iterable[str]) -> list[str]:
-    """The hosts that the words mean, each once; all configured ones when there are no words."""
-    config = configuration()
-    names = [str(name) for spec in specs for name in config.expand_hosts(spec)]
-    return list(dict.fromkeys(names or config.names()))
-
-
-def _ask_all(hosts: list[str], question: Callable[[Remote], Facts]) -> list[tuple[str, Facts | RemoteError]]:
-    """The answer or the error of each host, in order."""
-
-    def ask(host: str) -> Facts | RemoteError:
-        try:
-            return question(jupyter_remote.connect(host))
-        except RemoteError as error:
-            return error
-
-    if len(hosts) == 1:
-        # In this thread a host may ask about its key, and an interrupt ends the waiting.
-        return [(hosts[0], ask(hosts[0]))]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(zip(hosts, pool.map(ask, hosts), strict=True))
 
 
 def _test_one(remote: Remote) -> Facts:
