@@ -186,10 +186,6 @@ class Remote:
             on_link,
         )
 
-    def find_runs(self, prefix: str) -> list[str]:
-        """The ids of the runs there that begin with `prefix`, the newest first, twenty at most."""
-        return [str(one) for one in self.connection().ask(m.FindRuns(prefix))["runs"]]
-
     def log(self, run_id: str, lines: int | None = None) -> Log:
         """What a run has printed on both streams, up to now.
 

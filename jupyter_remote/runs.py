@@ -9,18 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import jupyter_remote
 
 from . import history, records
 from .agent import messages as m
 from .agent.rundir import FINAL_STATES
 from .errors import RemoteError, UsageError
-from .history_rows import UNFINISHED, Row, row_of
+from .history_rows import UNFINISHED, Row
 from .history_store import Query
 from .many import ask_all
+from .whereabouts import Found, learn
 
 if TYPE_CHECKING:
     from .remote import Remote
@@ -32,27 +30,6 @@ STOP_S = 15.0
 LOOK_S = 0.05
 # Unfinished runs of one host that are asked about by name.
 MOST_UNFINISHED = 1000
-
-
-@dataclass(frozen=True)
-class Found:
-    """One run, and where it is.
-
-    Args:
-        id: the whole id.
-        host: what its host is called here.
-        row: what the local history knows; empty when only the host does.
-    """
-
-    id: str
-    host: str
-    row: Row
-
-    def remote(self) -> Remote:
-        """Its host, for the project it was started from when that folder is here."""
-        project = self.row.get("project")
-        here = Path(project) if project and Path(project).is_dir() else None
-        return jupyter_remote.connect(self.host, workspace=here)
 
 
 @dataclass(frozen=True)
@@ -68,45 +45,6 @@ class Unreachable:
     host: str
     error: RemoteError
     as_of: float | None
-
-
-def find(prefix: str, host: str | None = None) -> Found:
-    """The run whose id begins so.
-
-    Args:
-        prefix: of the id.
-        host: where it is, for a run that the local history doesn't know.
-
-    Raises:
-        UsageError: there is none, or more than one.
-        RemoteError: the host can't be asked.
-    """
-    rows = history.store().with_prefix(prefix)
-    if host is not None:
-        rows = [row for row in rows if row["host"] == host]
-        if not rows:
-            learn(jupyter_remote.connect(host), [*_by_prefix(jupyter_remote.connect(host), prefix)])
-            rows = [row for row in history.store().with_prefix(prefix) if row["host"] == host]
-    if not rows:
-        where = f"on {host}" if host else "in the local history; with --host H that host is asked"
-        raise UsageError(f"no run whose id begins with {prefix!r} {where}")
-    if len(rows) > 1 and rows[0]["id"] != prefix:
-        named = ", ".join(f"{row['id']} ({row['host']})" for row in rows)
-        raise UsageError(f"{prefix!r} begins the ids of several runs: {named}")
-    return Found(rows[0]["id"], rows[0]["host"], rows[0])
-
-
-def _by_prefix(remote: Remote, prefix: str) -> list[records.Record]:
-    query = {"since": prefix, "before": prefix + "~"}
-    return [
-        *records.records(remote, 10, **query),
-        *records.records(remote, 10, deleted=True, **query),
-    ]
-
-
-def learn(remote: Remote, found: Sequence[records.Record]) -> None:
-    """Notes in the local history what a host says of its runs."""
-    history.note([row_of(record, remote.host.name, record.get("code")) for record in found])
 
 
 def listing(query: Query, *, ask: bool = True) -> tuple[list[Row], list[Unreachable]]:

@@ -1,35 +1,58 @@
-"""Where a run is: on which host, and what its whole id is. What is done with it is not decided here."""
+"""Where a run is: on which host, and what its whole id is. What is done with it is not decided here.
+
+The local history is asked first, as it costs no connection; then the hosts.
+"""
 
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
+import jupyter_remote
+
+from . import history, records
 from .config import Config
-from .errors import RemoteError, UsageError
-from .pool import connect
-from .remote import Remote
+from .errors import HistoryError, RemoteError, UsageError
+from .history_rows import Row, row_of
+from .many import ask_all
 
-# Hosts asked at the same time: a sleeping one costs its whole time-out, and should cost it only once.
-_AT_ONCE = 8
+if TYPE_CHECKING:
+    from .remote import Remote
+
 _PREFIX = re.compile(r"[0-9a-f-]+")
+_NAMED = 5
 
 
-class Whereabouts(NamedTuple):
-    """A run that was found: the host it is on, and its id."""
+@dataclass(frozen=True)
+class Found:
+    """One run, and where it is.
 
-    remote: Remote
-    run_id: str
+    Args:
+        id: the whole id.
+        host: what its host is called here.
+        row: what the local history, or else its host, knows of it.
+    """
+
+    id: str
+    host: str
+    row: Row
+
+    def remote(self) -> Remote:
+        """Its host, for the project it was started from when that folder is here."""
+        project = self.row.get("project")
+        here = Path(project) if project and Path(project).is_dir() else None
+        return jupyter_remote.connect(self.host, workspace=here)
 
 
-def find_run(run_id: str, host: str | None = None) -> Whereabouts:
+def find_run(run_id: str, host: str | None = None) -> Found:
     """Finds a run by its id, or by a beginning of it that only one run has.
 
     Args:
         run_id: as in ``20261122-014500-7f3a``, or its beginning.
-        host: where it is; all configured hosts are asked when None.
+        host: where it is; when None and the local history doesn't know it, all configured hosts are asked.
 
     Raises:
         UsageError: there is none, or there are several; hosts that did not answer are named.
@@ -39,36 +62,46 @@ def find_run(run_id: str, host: str | None = None) -> Whereabouts:
         raise UsageError(
             f"{run_id!r} is not the id of a run (20261122-014500-7f3a), nor the beginning of one"
         )
-    names = [host] if host is not None else Config.load(Path.cwd()).names()
-    found: list[Whereabouts] = []
-    silent: list[str] = []
-    for name, answer in zip(names, _ask(names, run_id), strict=True):
-        if isinstance(answer, RemoteError):
-            if host is not None:
+    found = _known(run_id, host)
+    names, silent = [], []
+    if not found:
+        names = [host] if host is not None else Config.load(Path.cwd()).names()
+        for name, answer in ask_all(names, lambda remote: _of_host(remote, run_id)):
+            if not isinstance(answer, RemoteError):
+                found += answer
+            elif host is not None:
                 raise answer
-            silent.append(name)
-        else:
-            found += answer
-    exact = [one for one in found if one.run_id == run_id]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
+            else:
+                silent.append(name)
+    exact = [one for one in found if one.id == run_id] or found
+    if len(exact) == 1:
+        return exact[0]
     if found:
-        which = ", ".join(f"{one.run_id} on {one.remote.host.name}" for one in found[:5])
+        which = ", ".join(f"{one.id} on {one.host}" for one in found[:_NAMED])
         raise UsageError(f"several runs begin with {run_id}: {which}", hint="Give more of the id, or --host.")
     unasked = f"; not answering: {', '.join(silent)}" if silent else ""
     raise UsageError(f"no run {run_id} on {', '.join(names)}{unasked}", hint="--host names another host.")
 
 
-def _ask(names: list[str], run_id: str) -> list[list[Whereabouts] | RemoteError]:
-    def ask(name: str) -> list[Whereabouts] | RemoteError:
-        try:
-            remote = connect(name)
-            return [Whereabouts(remote, found) for found in remote.find_runs(run_id)]
-        except RemoteError as error:
-            return error
+def learn(remote: Remote, found: Sequence[records.Record]) -> None:
+    """Notes in the local history what a host says of its runs."""
+    history.note([row_of(record, remote.host.name, record.get("code")) for record in found])
 
-    if len(names) == 1:
-        # In this thread a host may ask about its key, and an interrupt ends the waiting.
-        return [ask(names[0])]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(ask, names))
+
+def _known(prefix: str, host: str | None) -> list[Found]:
+    try:
+        rows = history.store().with_prefix(prefix)
+    except HistoryError:
+        return []
+    return [Found(row["id"], row["host"], row) for row in rows if host in (None, row["host"])]
+
+
+def _of_host(remote: Remote, prefix: str) -> list[Found]:
+    query = {"since": prefix, "before": prefix + "~"}
+    there = [
+        *records.records(remote, 10, **query),
+        *records.records(remote, 10, deleted=True, **query),
+    ]
+    learn(remote, there)
+    host = remote.host.name
+    return [Found(str(one["id"]), host, row_of(one, host, None)) for one in there]

@@ -52,7 +52,6 @@ class Handlers:
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
-            m.FindRuns: self.find_runs,
             m.Tail: self.tail,
             m.Status: self.status,
             m.ListSessions: self.list_sessions,
@@ -301,13 +300,6 @@ class Handlers:
         told = clean(self.state, message.options)
         self._mirrors.clear()
         _send_json(stream, told)
-
-    def find_runs(self, stream: Stream, message: m.FindRuns, _payload: bytes) -> None:
-        """Tells which runs begin so."""
-        folder = os.path.join(self.state, "runs")
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        found = sorted(name for name in names if name.startswith(message.prefix))
-        stream.send(m.Facts({"runs": found[:-FEW:-1]}))
 
     def tail(self, stream: Stream, message: m.Tail, _payload: bytes) -> None:
         """Sends what a run has printed."""

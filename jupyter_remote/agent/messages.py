@@ -241,13 +241,6 @@ class WasPut(Message):
     kind: ClassVar[int] = 61
 
 
-class FindRuns(Message):
-    """The ids of runs that begin with ``prefix``, a few at most, the newest first; answered by Facts."""
-
-    prefix: str
-    kind: ClassVar[int] = 65
-
-
 class Tail(Message):
     """What a run has printed, the last ``lines`` of it or all, in Data frames up to End.
 

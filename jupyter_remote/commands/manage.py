@@ -10,16 +10,17 @@ from ..call import Show, one_host, typed
 from ..errors import RemoteError
 from ..history_rows import document_of
 from ..parsing import Values
-from ..runs import Found, again, change, find, repeat
+from ..runs import again, change, repeat
 from ..runs import stop as stop_run
 from ..tables import print_json
+from ..whereabouts import Found, find_run
 
 _Result = tuple[Found, str | None]
 
 
 def label(values: Values, show: Show) -> int:
     """`runs label ID TEXT`."""
-    found = find(values["run"], values["host"])
+    found = find_run(values["run"], values["host"])
     said = f"labelled {values['text']!r}" if values["text"] else "has no label any more"
     return _tell(change("label", [found], values["text"]), said, values["json"])
 
@@ -53,7 +54,7 @@ def purge(values: Values, show: Show) -> int:
 
 def rerun(values: Values, show: Show) -> int:
     """`runs rerun ID [--host OTHER]`; exits with the new run's exit code."""
-    found = find(values["run"])
+    found = find_run(values["run"])
     remote, record, code = again(found, values["host"] and one_host(values["host"]))
     notes: dict[str, Any] = {"command": typed.get(), "pull": list(record.get("pull") or ())}
     if values["json"]:
@@ -66,7 +67,7 @@ def rerun(values: Values, show: Show) -> int:
 
 
 def _found(values: Values) -> list[Found]:
-    found = [find(word, values["host"]) for word in values["runs"]]
+    found = [find_run(word, values["host"]) for word in values["runs"]]
     return list({one.id: one for one in found}.values())
 
 

@@ -19,8 +19,9 @@ from ..history_store import Query
 from ..parsing import Values, unknown
 from ..run_diff import compare, describe
 from ..run_export import export
-from ..runs import Found, find, learn, listing, rebuild
+from ..runs import listing, rebuild
 from ..tables import print_json, print_table
+from ..whereabouts import Found, find_run, learn
 
 _PAGE = 50
 # What a table shows of the code or the words of a run.
@@ -87,7 +88,7 @@ def _rebuild(host: str | None) -> int:
 
 def info(values: Values, show: Show) -> None:
     """`runs info ID`; where its host can't be asked, what the local history has."""
-    found = find(values["run"], values["host"])
+    found = find_run(values["run"], values["host"])
     try:
         told = records.whole(found.remote(), found.id)
     except RemoteError as error:
@@ -108,7 +109,7 @@ def info(values: Values, show: Show) -> None:
 
 def diff(values: Values, show: Show) -> None:
     """`runs diff ID1 ID2`."""
-    pair = [find(values["first"]), find(values["second"])]
+    pair = [find_run(values["first"]), find_run(values["second"])]
     if pair[0].id == pair[1].id:
         raise UsageError(f"{pair[0].id} is one run; two are compared")
     told = [records.whole(one.remote(), one.id) for one in pair]
@@ -187,7 +188,7 @@ def _row(row: Row) -> tuple[object, ...]:
 def _what(row: Row) -> str:
     options = document_of(row)["options"] or {}
     lines = (row["source"] or "").strip().splitlines()
-    words = " ".join(map(str, options.get("argv") or []))
+    words = " ".join(map(str, options.get("argv") or [])).removeprefix("{python} ")
     if options.get("script"):
         text = f"{options['script']} {' '.join(map(str, (options.get('argv') or [])[2:]))}".strip()
     else:

@@ -13,7 +13,7 @@ from ..live_line import in_kernel
 from ..parsing import Values
 
 if TYPE_CHECKING:
-    from ..whereabouts import Whereabouts
+    from ..remote import Remote
 
 
 def attach(values: Values, show: Show) -> int:
@@ -41,10 +41,11 @@ def logs(values: Values, show: Show) -> None:
         follow(run, TerminalSink())
 
 
-def _found(values: Values) -> Whereabouts:
+def _found(values: Values) -> tuple[Remote, str]:
     from ..whereabouts import find_run  # a connection's modules take longer to load than most commands need
 
-    return find_run(values["run"], values["host"])
+    found = find_run(values["run"], values["host"])
+    return found.remote(), found.id
 
 
 def _write(piece: bytes) -> None:

@@ -12,6 +12,7 @@ from hosts import Place, await_true
 from proxy import Proxy
 from sshd import SshHost
 
+import jupyter_remote
 from jupyter_remote.errors import AuthenticationError, UsageError
 from jupyter_remote.linkstate import LinkState
 from jupyter_remote.remote import Remote
@@ -168,8 +169,8 @@ def test_a_run_is_found_by_the_beginning_of_its_id(local: Place, monkeypatch: py
     run = local.run("print('here')")
     found = find_run(run.id[:-1], "local")
     try:
-        assert found.run_id == run.id
-        assert find_run(run.id, "local").remote is found.remote
+        assert found.id == run.id
+        assert find_run(run.id, "local").remote() is found.remote()
         with pytest.raises(UsageError, match="no run 19700101 on local"):
             find_run("19700101", "local")
         local.run("1")
@@ -178,7 +179,8 @@ def test_a_run_is_found_by_the_beginning_of_its_id(local: Place, monkeypatch: py
         with pytest.raises(UsageError, match="not the id"):
             find_run("../x", "local")
     finally:
-        found.remote.close()
+        found.remote().close()
+        jupyter_remote.connect("local").close()
 
 
 def test_the_end_of_a_log_is_found_from_behind(local: Place) -> None:
