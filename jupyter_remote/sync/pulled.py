@@ -76,7 +76,7 @@ class Pulled:
         self._folder = folder
         self._file, self._log = os.path.join(folder, _NAME), os.path.join(folder, _LOG)
         self._rows: dict[str, Row] = {}
-        self._news: dict[str, Row] = {}
+        self._is_new = False
         # What was read: the file, the log, and that up to where.
         self._seen: Any = None
         self._log_at = 0
@@ -89,7 +89,7 @@ class Pulled:
             self._seen, self._log_at = signature, 0
             # The log first: what is folded between the two reads is then in both, and not in none.
             logged = self._read_log()
-            self._rows = {**_rows(_content(self._file)), **logged, **self._news}
+            self._rows = {**_rows(_content(self._file)), **logged}
         else:
             self._rows.update(self._read_log())
         return self._rows
@@ -100,7 +100,8 @@ class Pulled:
 
     def add(self, path: str, row: Row) -> None:
         """Something came and is in its place. To be called within :meth:`locked`."""
-        self._rows[path] = self._news[path] = row
+        self._rows[path] = row
+        self._is_new = True
         line = json.dumps([path, row], separators=(",", ":")).encode("ascii") + b"\n"
         # One write at the end of the file: where there are no locks, lines of two pulls don't mix either.
         os.write(self._descriptor, line)
@@ -114,7 +115,7 @@ class Pulled:
 
     def save(self) -> None:
         """Writes everything down, beside what other pulls have written in the meantime."""
-        if self._news:
+        if self._is_new:
             self._fold(())
         self._close()
 
@@ -146,7 +147,7 @@ class Pulled:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(new)
             self._close()
-        self._news = {}
+        self._is_new = False
 
     def _close(self) -> None:
         if self._descriptor >= 0:

@@ -8,13 +8,15 @@ connection. Our own files are in `.jupyter-remote/` of the folder: `partial/` (w
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from ..agent.artifacts import Found, is_private
 from ..agent.entry import DIR, LINK, STATE_FOLDER, new_digest
@@ -22,6 +24,9 @@ from ..errors import DiskFull
 from .names import impossible_name
 from .partial import BLOCK, Partial
 from .pulled import Pulled, Row, row_of
+
+T = TypeVar("T")
+_RACES = 10
 
 
 class Refused(Exception):
@@ -150,9 +155,17 @@ class Target:
             OSError: the folder can't be written.
         """
         os.makedirs(self.root, exist_ok=True)
+        return self._gather(lambda folder: Partial(folder, self._source, found))
+
+    def _gather(self, make: Callable[[str], T]) -> T:
+        """Makes something in the folder for what is on its way."""
         folder = os.path.join(self._state, "partial")
-        os.makedirs(folder, 0o700, exist_ok=True)
-        return Partial(folder, self._source, found)
+        # Another pull that ends removes it when it is empty, perhaps between these two steps.
+        for _ in range(_RACES):
+            os.makedirs(folder, 0o700, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                return make(folder)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
 
     # Writing.
 
@@ -168,9 +181,10 @@ class Target:
             Refused: it may not be written.
             OSError: it can't be.
         """
-        os.chmod(ready, found.mode)
-        os.utime(ready, ns=(found.mtime_ns, found.mtime_ns))
         with self._pulled.locked():
+            os.chmod(ready, found.mode)
+            # An old time would have it swept away by another pull that ends, but for the lock.
+            os.utime(ready, ns=(found.mtime_ns, found.mtime_ns))
             kept = self._make_way(found, digest)
             _replace(ready, self._full(found.path))
             self._remember(found, digest)
@@ -179,9 +193,9 @@ class Target:
     def put_link(self, found: Found) -> str | None:
         """Makes a link; as :meth:`put_file`."""
         self.check(found)
-        os.makedirs(os.path.join(self._state, "partial"), 0o700, exist_ok=True)
-        ready = os.path.join(self._state, "partial", f"link.{os.getpid()}.{time.monotonic_ns()}")
-        os.symlink(found.text, ready)
+        name = f"link.{os.getpid()}.{time.monotonic_ns()}"
+        self._gather(lambda folder: os.symlink(found.text, os.path.join(folder, name)))
+        ready = os.path.join(self._state, "partial", name)
         try:
             with self._pulled.locked():
                 kept = self._make_way(found)
@@ -205,9 +219,18 @@ class Target:
                 self._remember(found)
 
     def remember(self, found: Found, digest: str = "") -> None:
-        """What is here is what the host has."""
+        """What is here is what the host has.
+
+        Args:
+            found: as the host lists it.
+            digest: of the file that is here.
+        """
         with self._pulled.locked():
-            self._remember(found, digest)
+            status = os.lstat(self._full(found.path))
+            row = self._pulled.rows().get(found.path, [])
+            # Another pull may have brought something newer since the digest was made.
+            if row[3:5] != [status.st_size, status.st_mtime_ns] or row[5] == digest:
+                self._remember(found, digest)
 
     def _remember(self, found: Found, digest: str = "") -> None:
         status = os.lstat(self._full(found.path))
@@ -215,7 +238,10 @@ class Target:
 
     def save(self) -> None:
         """Writes down what came, for the next pull and the next sync."""
-        Partial.sweep(os.path.join(self._state, "partial"))
+        folder = os.path.join(self._state, "partial")
+        if os.path.isdir(folder):
+            with self._pulled.locked():
+                Partial.sweep(folder)
         self._pulled.save()
 
     # Small things.

@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("PULL_KILLS", "20"))
 
 # Waits for a line, pulls in a child that says when it is connected, and says how that ended.
 PULLER = """
-import os, sys
+import os, sys, traceback
 from pathlib import Path
 from jupyter_remote.config import Config
 from jupyter_remote.remote import Remote
@@ -37,6 +37,8 @@ while sys.stdin.buffer.readline():
             os.write(1, b"%d\\n" % os.getpid())
             report = remote.pull(["**"])
             os.write(1, b"%r\\n" % [report.kept, report.refused])
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
