@@ -214,13 +214,16 @@ class Remote:
         Raises:
             SyncError, DiskFull, ConnectError: it could not be done.
         """
-        connection = self.connection()
+        from .sync.ahead import Ahead
+
+        ahead = Ahead(lambda: self._sync)
+        connection = self.link.connection(meanwhile=None if dry_run else ahead.begin)
         self._sync.forget()  # asked for by name, so what the host's side did to the files counts too
         if dry_run:
             return self._sync.preview(connection)
         for _ in range(ATTEMPTS):
             try:
-                return self._sync.push(connection, progress).finish()
+                return self._sync.push(connection, progress, ahead).finish()
             except Stale:
                 self._sync.forget()
         raise SyncError(f"the mirror on {self.host.name} keeps changing", host=self.host.name)
