@@ -20,7 +20,7 @@ class Ahead:
     """One look, for one sync. Make one for each: what it saw must not be older than the wish to sync.
 
     Args:
-        workspace: makes the workspace's sync.
+        workspace: makes the workspace's sync, one for all threads.
     """
 
     def __init__(self, workspace: Callable[[], WorkspaceSync]) -> None:
@@ -29,11 +29,8 @@ class Ahead:
         self._scan: Scan | None = None
 
     def begin(self) -> None:
-        """Starts to look."""
-        workspace = self._workspace()
-        self._thread = threading.Thread(
-            target=self._look, args=(workspace,), name="jupyter-remote scan", daemon=True
-        )
+        """Starts to look; loading what that needs is the thread's business too."""
+        self._thread = threading.Thread(target=self._look, name="jupyter-remote scan", daemon=True)
         self._thread.start()
 
     def take(self) -> Scan | None:
@@ -43,7 +40,7 @@ class Ahead:
         scan, self._scan = self._scan, None
         return scan
 
-    def _look(self, workspace: WorkspaceSync) -> None:
+    def _look(self) -> None:
         # What is wrong with the workspace is found again by the sync, and told there.
         with suppress(Exception):
-            self._scan = workspace.look()
+            self._scan = self._workspace().look()
