@@ -9,6 +9,7 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -181,12 +182,15 @@ class Connection:
         liveness.watch(self, liveness.keepalive(host, transport))
 
     @classmethod
-    def open(cls, host: HostConfig, ask: Prompter | None = None) -> Connection:
+    def open(
+        cls, host: HostConfig, ask: Prompter | None = None, meanwhile: Callable[[], None] = lambda: None
+    ) -> Connection:
         """Connects to the host and starts the agent there.
 
         Args:
             host: the resolved settings.
             ask: who answers questions (passwords, unknown host keys); None for nobody.
+            meanwhile: called while the host's Python starts: there is time then.
 
         Raises:
             ConnectError, LaunchError, DiskFull: each with its advice.
@@ -195,9 +199,7 @@ class Connection:
         try:
             # The built-in host is this very machine, so its Python is known: our own.
             channel = transport.open(boot.command(sys.executable if host.type == "local" else None))
-            # While the host's Python starts there is time for what the first cell needs here.
-            from .sync import session as _  # noqa: F401
-
+            meanwhile()
             watchdog = threading.Timer(host.connect_timeout + 30, channel.close)
             watchdog.daemon = True
             watchdog.start()
@@ -376,8 +378,7 @@ class Connection:
             while data := self._channel.read(1 << 17):
                 self.heard = time.monotonic()
                 for frame in self._decoder.receive(data):
-                    stream = self._streams.get(frame.stream)
-                    if stream is not None:
+                    if (stream := self._streams.get(frame.stream)) is not None:
                         stream.deliver(frame)
         except (WireError, ConnectionLost) as error:
             self._why = error

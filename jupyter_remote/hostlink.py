@@ -79,11 +79,14 @@ class HostLink:
         connection = self._live
         return connection if connection is not None and connection.alive else None
 
-    def connection(self, first: m.Message | None = None) -> Connection:
+    def connection(
+        self, first: m.Message | None = None, meanwhile: Callable[[], None] | None = None
+    ) -> Connection:
         """The live connection, opened when there is none.
 
         Args:
             first: a request to send at once when it had to be opened; nobody waits for its answer.
+            meanwhile: called while the host's Python starts, when it had to be opened.
 
         Raises:
             ConnectError, LaunchError, DiskFull: each with its advice.
@@ -95,7 +98,7 @@ class HostLink:
                 return live
             self._opening = True
             self._closed = False
-        opened = self._open(self._ask)
+        opened = self._open(self._ask, meanwhile or _load_sync)
         if first is not None:
             opened.tell(first)
         return opened
@@ -161,12 +164,12 @@ class HostLink:
         wait = 0 if self._opening else max(0, round(self._due - now))
         return LinkState(self.host.name, False, wait, self._why)
 
-    def _open(self, ask: Prompter) -> Connection:
+    def _open(self, ask: Prompter, meanwhile: Callable[[], None]) -> Connection:
         """Opens a connection; `_opening` is ours."""
         try:
             self._bury()
             self._reopened()
-            opened = Connection.open(self.host, ask)
+            opened = Connection.open(self.host, ask, meanwhile)
         except BaseException:
             with self._changed:
                 self._opening = False
@@ -218,7 +221,7 @@ class HostLink:
         """Tries until there is a connection, or nobody wants one. A thread of its own, without the lock."""
         while self._claim():
             try:
-                self._open(self._ask.replay())
+                self._open(self._ask.replay(), _load_sync)
             except Exception as error:
                 with self._changed:
                     self._why = error.message if isinstance(error, RemoteError) else repr(error)
@@ -242,6 +245,11 @@ class HostLink:
             if self._probed is not None and not self._opening and greets(self._probed):
                 # Once: when the login fails although the host is there, it is tried ever more seldom.
                 self._probed, self._due = None, time.monotonic()
+
+
+def _load_sync() -> None:
+    """Loads what the first cell needs here."""
+    from .sync import session as _  # noqa: F401
 
 
 def _final(error: Exception) -> bool:

@@ -7,6 +7,7 @@ supervisor -> worker, and comes back as events of a :class:`~jupyter_remote.run.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ class Remote:
         self.mirror = host.workspace.replace("{project}", workspace.name or "root")
         self.link = HostLink(host, ask, self._forget)
         self._kept_sync: WorkspaceSync | None = None
+        self._making_sync = threading.Lock()
         self._provenance: Provenance | None = None
 
     def __repr__(self) -> str:
@@ -210,13 +212,16 @@ class Remote:
         Raises:
             SyncError, DiskFull, ConnectError: it could not be done.
         """
-        connection = self.connection()
+        from .sync.ahead import Ahead
+
+        ahead = Ahead(lambda: self._sync)
+        connection = self.link.connection(meanwhile=None if dry_run else ahead.begin)
         self._sync.forget()  # asked for by name, so what the host's side did to the files counts too
         if dry_run:
             return self._sync.preview(connection)
         for _ in range(ATTEMPTS):
             try:
-                return self._sync.push(connection, progress).finish()
+                return self._sync.push(connection, progress, ahead).finish()
             except Stale:
                 self._sync.forget()
         raise SyncError(f"the mirror on {self.host.name} keeps changing", host=self.host.name)
@@ -306,15 +311,16 @@ class Remote:
 
     @property
     def _sync(self) -> WorkspaceSync:
-        if self._kept_sync is None:
-            from .sync.owner import workspace_owner
-            from .sync.pulled import source_of
-            from .sync.session import WorkspaceSync  # while the host starts, see Connection.open
+        with self._making_sync:
+            if self._kept_sync is None:
+                from .sync.owner import workspace_owner
+                from .sync.pulled import source_of
+                from .sync.session import WorkspaceSync  # while the host starts, see Connection.open
 
-            owner = workspace_owner(self.workspace)
-            self._kept_sync = WorkspaceSync(
-                self.workspace, self.mirror, owner, self.host.sync, source_of(self.host.name, self.mirror)
-            )
+                owner = workspace_owner(self.workspace)
+                self._kept_sync = WorkspaceSync(
+                    self.workspace, self.mirror, owner, self.host.sync, source_of(self.host.name, self.mirror)
+                )
         return self._kept_sync
 
     # The link.

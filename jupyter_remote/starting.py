@@ -18,6 +18,7 @@ from .connection import Connection, Stale
 from .errors import ConnectionLost, SyncError, UsageError
 from .linkstate import LinkState
 from .run import Run, accepted
+from .sync.ahead import Ahead
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
@@ -98,14 +99,15 @@ def start(
         raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
     values = _values(pass_env)
     run.update(pass_env=sorted(values), sync=sync is not None, fresh=bool(session["one_run"]))
+    ahead = Ahead(sync) if sync is not None else None
     # The session's interpreter starts while the files are compared.
-    connection = link.connection(m.OpenSession(session))
+    connection = link.connection(m.OpenSession(session), ahead.begin if ahead else None)
     workspace = sync() if sync is not None else None
     order = m.Execute(run, session, None, values)
     stale = losses = 0
     while stale < ATTEMPTS:
         try:
-            return _send(link, connection, order, text, workspace, provenance, progress)
+            return _send(link, connection, order, text, workspace, provenance, progress, ahead)
         except Stale:
             assert workspace is not None
             workspace.forget()
@@ -134,8 +136,9 @@ def _send(
     workspace: WorkspaceSync | None,
     provenance: Provenance | None,
     progress: Report | None,
+    ahead: Ahead | None,
 ) -> Run:
-    pushed = workspace.push(connection, progress) if workspace else None
+    pushed = workspace.push(connection, progress, ahead) if workspace else None
     after = pushed.after if pushed else None
     generation = workspace.generation if workspace and after is None else None
     known = provenance.known(generation) if provenance and generation is not None else None

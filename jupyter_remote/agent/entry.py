@@ -63,9 +63,23 @@ else:  # Python 3.8 can't evaluate that.
     Manifest = dict
 
 
-def new_digest() -> Any:
-    """The hash that names content: BLAKE2b, 20 bytes."""
-    return hashlib.blake2b(digest_size=_DIGEST_SIZE)
+class _Digest:
+    __slots__ = ("_hash", "update")
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.update = self._hash.update
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()[: 2 * _DIGEST_SIZE]
+
+
+def new_digest() -> _Digest:
+    """The hash that names content: the first 20 bytes of SHA-256.
+
+    Most processors have instructions for it, and then it takes half the time of BLAKE2b.
+    """
+    return _Digest()
 
 
 def encode_path(path: str) -> bytes:

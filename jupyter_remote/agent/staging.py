@@ -91,6 +91,7 @@ def _stage_whole(
     descriptor = os.open(source, _NEW, entry.mode)
     try:
         for block in body:
+            assert isinstance(block, bytes)
             digest.update(block)
             _write(descriptor, block)
         seen = _finish(descriptor, change, entry)
@@ -101,8 +102,7 @@ def _stage_whole(
     return seen
 
 
-def _write(descriptor: int, block: bytes | Copy) -> None:
-    assert isinstance(block, bytes)
+def _write(descriptor: int, block: bytes) -> None:
     written = os.write(descriptor, block)
     if written < len(block):
         view = memoryview(block)[written:]

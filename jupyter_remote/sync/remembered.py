@@ -22,8 +22,8 @@ from .folder import Mark
 
 Row = tuple[str, Mark, str]
 
-# To be changed with the format: other files are then not ours.
-_MAGIC = b"jupyter-remote index 1 " + sys.byteorder.encode("ascii") + b"\n"
+# To be changed with the format, or the digest: other files are then not ours.
+_MAGIC = b"jupyter-remote index 2 " + sys.byteorder.encode("ascii") + b"\n"
 _SUM = 16
 _NUMBERS = 5
 _DIGEST = 40

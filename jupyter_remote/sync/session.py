@@ -22,6 +22,7 @@ from ..agent.recipe import Recipe
 from ..config_models import SyncOptions
 from ..connection import Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
+from .ahead import Ahead
 from .brought import BroughtFiles
 from .inventory import read_inventory
 from .plan import Plan, check_names, plan
@@ -199,12 +200,23 @@ class WorkspaceSync:
         transfer = decide(changes, self._remote, self._received, self._refused, self._old)
         return recipes(transfer, connection, self.mirror, self._scanner.open)
 
-    def push(self, connection: Connection, progress: Report | None = None) -> Pushed:
+    def look(self) -> Scan:
+        """What is in the workspace, looked at as by a push.
+
+        Raises:
+            SyncError: a file can't be read or can't be sent.
+        """
+        return self._look(strict=True)
+
+    def push(
+        self, connection: Connection, progress: Report | None = None, ahead: Ahead | None = None
+    ) -> Pushed:
         """Scans, and sends what is missing; the answer is waited for in :meth:`Pushed.finish`.
 
         Args:
             connection: to the host.
             progress: told how far the sending has come, at most ten times a second.
+            ahead: a look at the workspace that has begun already.
 
         Raises:
             SyncError: a file can't be read or can't be sent.
@@ -217,7 +229,7 @@ class WorkspaceSync:
                 # The same object for as long as nothing changes; comparing takes as long as there are files.
                 if seen.manifest is self._synced or seen.manifest == self._synced:
                     return Pushed(self, seen, None, None)
-            scan, planned = self._compare(connection, seen)
+            scan, planned = self._compare(connection, seen, ahead)
             if not planned.changes:
                 self._synced = scan.manifest
                 return Pushed(self, scan, planned, None)
@@ -237,13 +249,17 @@ class WorkspaceSync:
         return report
 
     def _compare(
-        self, connection: Connection, seen: Scan | None = None, *, strict: bool = True
+        self,
+        connection: Connection,
+        seen: Scan | None = None,
+        ahead: Ahead | None = None,
+        *,
+        strict: bool = True,
     ) -> tuple[Scan, Plan]:
         # The question travels while the files are looked at.
         asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
         looked = self.brought.ask(connection) if asked else []
-        # A sync that was asked for by name forgets first, and looks at everything.
-        scan = seen or self._scanner.scan(strict=strict, thorough=self._synced is None)
+        scan = seen or (ahead and ahead.take()) or self._look(strict)
         if asked is not None:
             self._read_inventory(asked)
             self.brought.read(looked)
@@ -254,6 +270,10 @@ class WorkspaceSync:
         held = [skip.path for skip in scan.skipped if skip.source == SIZE_GUARD]
         brought = self.brought.compare(scan.manifest)
         return scan, plan(scan.manifest, self._remote, self._owner, held, brought)
+
+    def _look(self, strict: bool) -> Scan:
+        # A sync that was asked for by name forgets first, and looks at everything.
+        return self._scanner.scan(strict=strict, thorough=self._synced is None)
 
     def _read_inventory(self, stream: Stream) -> None:
         text, digests = read_inventory(stream)

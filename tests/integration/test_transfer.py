@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 from typing import BinaryIO
 
 import psutil
 import pytest
 from hosts import Place, await_true, files_of
 
-from jupyter_remote.errors import RemoteError
+from jupyter_remote.errors import RemoteError, SyncError
 from jupyter_remote.remote import Remote
 from jupyter_remote.sync.session import SyncReport
 
@@ -155,6 +156,37 @@ def test_a_file_that_becomes_another_of_its_size_after_it_was_looked_at(local: P
     local.remote.sync()
     assert mirrored(local) == {"data.bin": noise(size, 8)}
     assert next(opens) == 2
+
+
+def test_the_first_look_is_taken_while_the_host_starts(local: Place) -> None:
+    (local.workspace / "a").write_bytes(b"1")
+    remote = local.open()
+    scanner = remote._sync._scanner
+    scan, threads = scanner.scan, []
+
+    def noted(**options: bool) -> object:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return scan(**options)
+
+    scanner.scan = noted  # type: ignore[method-assign, assignment]
+    remote.sync()
+    assert mirrored(local) == {"a": b"1"}
+    assert threads == [False]
+    (local.workspace / "a").write_bytes(b"2")
+    remote.sync()
+    assert mirrored(local) == {"a": b"2"}
+    assert threads == [False, True]
+
+
+def test_what_is_wrong_at_the_first_look_is_told(local: Place) -> None:
+    (local.workspace / "out").symlink_to("/etc/passwd")
+    remote = local.open()
+    with pytest.raises(SyncError, match="leads out"):
+        remote.sync()
+    (local.workspace / "out").unlink()
+    (local.workspace / "a").write_bytes(b"1")
+    remote.sync()
+    assert mirrored(local) == {"a": b"1"}
 
 
 def test_content_that_the_host_has_lost_is_sent(local: Place) -> None:

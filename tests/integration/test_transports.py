@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import threading
@@ -419,6 +420,20 @@ def test_a_setting_of_the_entry_wins(ssh_host: SshHost, transport: Open, kind: s
         transport("astray", transport=kind, **settings).open("whoami").read(100).decode().strip()
         == ssh_host.user
     )
+
+
+def test_new_keys_in_the_middle_of_a_stream(ssh_host: SshHost, transport: Open) -> None:
+    server = ssh_host.start(["LogLevel DEBUG1", "RekeyLimit 1M"])
+    ssh_host.alias("rekeying", HostName=HOST, Port=server.port, User=ssh_host.user)
+    sent = random.Random(1).randbytes(6 << 20)
+    command = f"head -c {len(sent)} > copy; cat copy; rm copy"
+    channel = transport("rekeying", transport="paramiko").open(command)
+    writer = threading.Thread(target=channel.write, args=(sent,))
+    writer.start()
+    got = read_all(channel)
+    writer.join()
+    assert got == sent
+    assert server.log.count("aes128-gcm@openssh.com MAC: <implicit>") > 4
 
 
 def test_chatty_shell_is_left_to_the_reader(ssh_host: SshHost, transport: Open) -> None:

@@ -140,7 +140,7 @@ def test_what_is_done_to_a_file_while_it_is_read_is_noticed(tmp_path: Path, size
     made = pack(
         [Change(PUT, "a", entry_of(content))], lambda _: Torn(path, replaced if what == "replaced" else then)
     )
-    is_late = size == 1000 or what == "replaced" or (what == "written" and size < MIB)
+    is_late = size == 1000 or what == "replaced"
     if is_late:
         # What was opened, or was read before, is what the plan says.
         assert [c.path for c, _ in unpack(io.BytesIO(b"".join(made)).read)] == ["a"]
