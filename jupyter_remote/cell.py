@@ -6,6 +6,7 @@ joins them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
@@ -16,6 +17,7 @@ from .display import NotebookSink, RemoteResult, show_kept, show_status
 from .errors import UsageError
 from .follow import follow
 from .link_line import LinkLine
+from .live_line import in_kernel
 from .notebook import notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
@@ -118,12 +120,24 @@ def _show(
     show_kept(run)
     shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
     run.on_link = LinkLine()
-    sink = NotebookSink(f"{host}/{session or run.record.get('session') or run.id}")
+    sink = NotebookSink(f"{host}/{session or run.record.get('session') or run.id}", _comms(remote, run))
     follow(run, sink)
     if not values["quiet"]:
         show_status(run, kernel=getattr(shell, "kernel", None) is not None)
     bring_artifacts(remote, run, values["pull"], quiet=values["quiet"])
     return run, sink
+
+
+def _comms(remote: Remote, run: Run) -> Callable[[dict[str, Any]], None] | None:
+    if not in_kernel():
+        return None
+
+    def take(event: dict[str, Any]) -> None:
+        from .comms import comms_of  # most cells have no widgets
+
+        comms_of(remote, run)(event)
+
+    return take
 
 
 def _silenced(cell: str) -> bool:
