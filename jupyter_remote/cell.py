@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .remote import Remote
-    from .run import Run
+    from .run import Event, Run
 
 
 def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Run | None:
@@ -120,7 +120,7 @@ def _show(
     show_kept(run)
     shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
     run.on_link = LinkLine()
-    sink = NotebookSink(f"{host}/{session or run.record.get('session') or run.id}", _comms(remote, run))
+    sink = NotebookSink(f"{host}/{session or run.record.get('session') or run.id}", _widgets(remote, run))
     follow(run, sink)
     if not values["quiet"]:
         show_status(run, kernel=getattr(shell, "kernel", None) is not None)
@@ -128,14 +128,18 @@ def _show(
     return run, sink
 
 
-def _comms(remote: Remote, run: Run) -> Callable[[dict[str, Any]], None] | None:
+def _widgets(remote: Remote, run: Run) -> Callable[[Event], None] | None:
     if not in_kernel():
         return None
+    known = False
 
-    def take(event: dict[str, Any]) -> None:
-        from .comms import comms_of  # most cells have no widgets
+    def take(event: Event) -> None:
+        nonlocal known
+        known = known or event.kind == "comm"
+        if known:
+            from .comms import comms_of  # most cells have no widgets
 
-        comms_of(remote, run)(event)
+            comms_of(remote, run)(event)
 
     return take
 

@@ -2,7 +2,8 @@
 
 What the host's widgets say comes as events of runs. What the front end says goes to the host as a small run
 of its own, which is waited for while the kernel handles the message, as a local callback would be: by that
-the front end knows whose outputs those are, and when to send the next value. How a run looks is `display.py`'s.
+the front end knows whose outputs those are, and when to send the next value.
+How a run looks is `display.py`'s.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .agent import messages as m
 from .agent.comms import PARENT
 from .agent.wire import MAX_PAYLOAD
 from .display import NotebookSink
-from .errors import ConnectionLost, RemoteError
+from .errors import ConnectionLost, RemoteError, UsageError
 from .follow import follow
 from .link_line import LinkLine
 from .run import Run, accepted
@@ -55,19 +56,25 @@ class Comms:
         self._open: dict[str, BaseComm] = {}
         self._lock = threading.Lock()
         self._later: list[dict[str, Any]] = []
-        self._busy = False
+        self._waiting = False
+        self._capturing: set[str] = set()
         self._seen: str | None = None
 
     # From the host.
 
-    def __call__(self, event: dict[str, Any]) -> None:
-        """Does to the local comm what was done to the host's."""
-        name, action = str(event["comm_id"]), event["action"]
-        data, metadata = _here(event.get("data") or {}), event.get("metadata")
-        buffers = [base64.b64decode(one) for one in event.get("buffers") or ()]
+    def __call__(self, event: Event) -> None:
+        """Does to the local comm what was done to the host's; shows an error that an output widget took."""
+        if event.kind == "error":
+            if self._capturing:
+                _show_error(event.data)
+            return
+        said = event.data
+        name, action = str(said["comm_id"]), said["action"]
+        data, metadata = self._here(name, said.get("data") or {}), said.get("metadata")
+        buffers = [base64.b64decode(one) for one in said.get("buffers") or ()]
         local = self._open.get(name)
         if action == "open" and local is None:
-            self._opened(name, str(event.get("target_name")), data, metadata, buffers)
+            self._opened(name, str(said.get("target_name")), data, metadata, buffers)
         elif local is None:
             pass  # opened for another kernel
         elif action == "open":
@@ -79,6 +86,17 @@ class Comms:
         elif action == "close":
             del self._open[name]
             local.close(data, metadata, buffers)
+
+    def _here(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
+        # An output widget takes the outputs of one message, whose id the host could not know.
+        state = data.get("state")
+        if not isinstance(state, dict) or "msg_id" not in state:
+            return data
+        if state["msg_id"] != PARENT:
+            self._capturing.discard(name)
+            return data
+        self._capturing.add(name)
+        return {**data, "state": {**state, "msg_id": _kernel().get_parent()["header"]["msg_id"]}}
 
     def _opened(self, name: str, target: str, data: Any, metadata: Any, buffers: list[bytes]) -> None:
         from comm import create_comm
@@ -98,29 +116,29 @@ class Comms:
         if action == "close":
             self._open.pop(said["comm_id"], None)
         with self._lock:
-            if self._busy:
+            if self._waiting:
                 self._later.append(said)
                 return
         self._say([said])
 
     def _say(self, said: list[dict[str, Any]]) -> None:
-        payload = json.dumps(said).encode("ascii")
         host = self._link.host.name
-        if len(payload) > MAX_PAYLOAD:
-            print(f"{host}: a widget's message of {len(payload)} bytes is too large to send", file=sys.stderr)
-            return
         try:
-            run = self._start(payload)
-            if run is None:
-                self._gone()
-            elif run.state == "queued" and not self._busy:
-                self._follow_later(run)
-            else:
-                self._follow(run)
+            for payload in _payloads(said):
+                if len(payload) > MAX_PAYLOAD:
+                    raise UsageError(f"{len(payload)} bytes are too much for one message")
+                run = self._start(payload)
+                if run is None:
+                    self._gone()
+                elif run.state == "queued" and not self._waiting:
+                    self._follow_later(run)
+                else:
+                    self._follow(run)
         except RemoteError as error:
-            print(f"{host}: the widget was not heard: {error}", file=sys.stderr)
+            print(f"{host}: a widget's callback: {error}", file=sys.stderr)
 
     def _start(self, payload: bytes) -> Run | None:
+        """Returns the run that it becomes, None when the session is gone."""
         order = m.CallBack({"id": new_run_id(), "host": self._link.host.name}, self._session, self._seen)
         connection = self._link.connection()
         while True:
@@ -128,19 +146,16 @@ class Comms:
             with suppress(ConnectionLost):
                 stream = connection.request(order, payload)
                 answer = stream.receive().message
-                if isinstance(answer, m.Facts):
-                    return None
-                return Run(self._link, accepted(answer), stream)
+                return None if isinstance(answer, m.Facts) else Run(self._link, accepted(answer), stream)
             connection = self._link.restore(LinkLine(meanwhile="a widget waits for it"), PATIENCE_S)
 
     def _follow(self, run: Run) -> None:
         shown = NotebookSink(f"{run.host}/{self._session}", self)
 
         def show(event: Event) -> None:
-            if event.kind == "error":
-                _show_error(event.data)
-            else:
-                shown(event)
+            shown(event)
+            if event.kind == "error" and not self._capturing:
+                _show_error(event.data)  # no cell raises it
 
         run.on_link = LinkLine()
         follow(run, show)
@@ -148,42 +163,38 @@ class Comms:
 
     def _follow_later(self, run: Run) -> None:
         """Waits in a thread: the session is busy with a detached run, and this kernel is not."""
-        self._busy = True
+        self._waiting = True
 
         def wait() -> None:
             try:
                 self._follow(run)
-                while said := self._taken():
-                    self._say(said)
             except RemoteError as error:
-                print(f"{run.host}: the widget was not heard: {error}", file=sys.stderr)
-            finally:
-                self._busy = False
+                print(f"{run.host}: a widget's callback: {error}", file=sys.stderr)
+            while said := self._taken():
+                self._say(said)
 
         # What comes of it belongs to the message that is being handled now.
-        context = contextvars.copy_context()
-        threading.Thread(
-            target=context.run, args=(wait,), name=f"jupyter-remote widgets {run.id}", daemon=True
-        ).start()
+        name, context = f"jupyter-remote widgets {run.id}", contextvars.copy_context()
+        threading.Thread(target=context.run, args=(wait,), name=name, daemon=True).start()
 
     def _taken(self) -> list[dict[str, Any]]:
         with self._lock:
             said, self._later = self._later, []
-            self._busy = bool(said)
+            self._waiting = bool(said)
         return said
 
     def _gone(self) -> None:
         for local in self._open.values():
             local.close()
         self._open.clear()
+        self._capturing.clear()
 
 
-def _here(data: dict[str, Any]) -> dict[str, Any]:
-    """Return what a comm says, with the message that this kernel answers where the host could not know it."""
-    state = data.get("state")
-    if not isinstance(state, dict) or state.get("msg_id") != PARENT:
-        return data
-    return {**data, "state": {**state, "msg_id": _kernel().get_parent()["header"]["msg_id"]}}
+def _payloads(said: list[dict[str, Any]]) -> list[bytes]:
+    whole = json.dumps(said).encode("ascii")
+    if len(said) == 1 or len(whole) <= MAX_PAYLOAD:
+        return [whole]
+    return [json.dumps([one]).encode("ascii") for one in said]
 
 
 def _show_error(error: dict[str, Any]) -> None:

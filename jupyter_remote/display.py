@@ -49,12 +49,12 @@ class NotebookSink:
     Args:
         scope: makes display ids of different hosts and sessions differ; within one scope an id stays the
             same, so that a later cell can update a display of an earlier one.
-        comm: takes what widgets say; None where there are none.
+        widgets: takes what widgets say, and errors, which may be theirs; None where there are none.
     """
 
-    def __init__(self, scope: str, comm: Callable[[dict[str, Any]], None] | None = None) -> None:
+    def __init__(self, scope: str, widgets: Callable[[Event], None] | None = None) -> None:
         self._scope = scope
-        self._comm = comm
+        self._widgets = widgets
         self._stream = ""
         self.result: RemoteResult | None = None
 
@@ -70,9 +70,9 @@ class NotebookSink:
             from IPython.display import clear_output
 
             clear_output(wait=bool(event.data.get("wait")))  # type: ignore[no-untyped-call]
-        elif kind == "comm" and self._comm is not None:
+        elif kind in ("comm", "error") and self._widgets is not None:
             self._flush()  # an output widget takes what comes between two messages
-            self._comm(event.data)
+            self._widgets(event)
         elif kind == "result":
             self.result = RemoteResult(event.data.get("data", {}), event.data.get("metadata"))
 

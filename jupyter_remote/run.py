@@ -40,7 +40,8 @@ class Event:
         text: what was printed (stdout, stderr), decoded; a character cut in two comes with its second half.
         raw: the printed bytes.
         data: the other fields of the event (``data``, ``metadata``, ``transient`` of a display; ``ename``,
-            ``evalue``, ``traceback`` of an error; what a comm does: ``agent/comms.py``; ``state``; ``exit_code`` and ``seconds`` of the end).
+            ``evalue``, ``traceback`` of an error; ``action``, ``comm_id``, ``data`` of a comm; ``state``;
+            ``exit_code`` and ``seconds`` of the end).
     """
 
     seq: int
