@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hosts import Place, await_true, local
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
+from proxy import Proxy
 from sshd import HOST, SshHost
 from test_fronts_local import Kernel, Message, kernel, workspace
 
@@ -61,7 +63,8 @@ def said(messages: list[Message]) -> list[Any]:
         }
         state = (content["data"] or {}).get("state") or {}
         if "msg_id" in state:
-            state["msg_id"] = bool(state["msg_id"])
+            # The message whose outputs an output widget takes must be the one that is answered.
+            state["msg_id"] = state["msg_id"] == one["parent"] if "parent" in one else bool(state["msg_id"])
         if "it/s]" in str(state.get("value")):
             state["value"] = "a rate"
         text = json.dumps(content)
@@ -71,7 +74,9 @@ def said(messages: list[Message]) -> list[Any]:
     return told
 
 
-def move(kernel: Kernel, comm_id: str, value: int) -> list[Message]:
+def move(
+    kernel: Kernel, comm_id: str, value: int, on_message: Callable[[Message], None] | None = None
+) -> list[Message]:
     """Moves a slider as a front end does; returns all that comes of it until the kernel is idle again."""
     data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
     message = kernel.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
@@ -80,9 +85,13 @@ def move(kernel: Kernel, comm_id: str, value: int) -> list[Message]:
     while True:
         answer = kernel.client.get_iopub_msg(timeout=60)
         if answer["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-            told.append({"kind": answer["msg_type"], **answer["content"]})
+            told.append(
+                {"kind": answer["msg_type"], **answer["content"], "parent": message["header"]["msg_id"]}
+            )
             if told[-1].get("execution_state") == "idle":
                 return [one for one in told if one["kind"] != "status"]
+            if on_message is not None:
+                on_message(told[-1])
 
 
 def model(answer: Message, name: str) -> str:
@@ -241,15 +250,35 @@ def test_a_session_without_widgets_does_not_import_what_they_need(local: Place) 
     assert local.printed(code) == "True jupyter_remote_agent.comms\n"
 
 
+def test_an_interrupt_reaches_the_callback(workspace: Path) -> None:
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(workspace))
+    try:
+        kernel = Kernel(client)
+        code = SLIDER.replace("label.value =", "while True: time.sleep(0.01)\n    label.value =")
+        slider, _ = kernel.text(kernel.run(f"%%remote local --quiet\nimport time\n{code}"), "stdout").split()
+
+        def interrupt(message: Message) -> None:
+            if message.get("text") == "now 1\n":
+                manager.interrupt_kernel()
+
+        told = move(kernel, slider, 1, interrupt)
+        assert [one["ename"] for one in told if one["kind"] == "error"] == ["KeyboardInterrupt"]
+        assert kernel.text(kernel.run("%%remote local --quiet\nprint(slider.value)"), "stdout") == "1\n"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
+
+
 @pytest.fixture
-def ssh_workspace(ssh_host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose host, behind a real sshd, runs cells in the interpreter of the tests.
+def ssh_workspace(
+    ssh_host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Path, Proxy]]:
+    """A project whose host, behind a real sshd, runs cells in the interpreter of the tests; and its link.
 
     The account is that of the tests, since no other may be able to read that interpreter; the home is not.
     """
     home = ssh_host.new_home()
     server = ssh_host.start(["PermitRootLogin prohibit-password"], env={"HOME": str(home)})
-    ssh_host.alias("own", HostName=HOST, Port=server.port, User=getpass.getuser())
     config = tmp_path / "config"
     config.mkdir()
     hosts = {"own": {"type": "ssh", "python": sys.executable}}
@@ -257,10 +286,14 @@ def ssh_workspace(ssh_host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(config))
     folder = tmp_path / "project"
     folder.mkdir()
-    return folder
+    with Proxy(server.port) as proxy:
+        ssh_host.alias("own", HostName=HOST, Port=proxy.port, User=getpass.getuser())
+        with ssh_host.known_hosts.open("a") as file:
+            file.writelines(f"[{HOST}]:{proxy.port} {key}\n" for key in server.public_keys)
+        yield folder, proxy
 
 
-def test_over_ssh_a_notebook_is_saved_with_its_widgets(ssh_host: SshHost, ssh_workspace: Path) -> None:
+def test_over_ssh_a_notebook_is_saved_with_its_widgets(ssh_workspace: tuple[Path, Proxy]) -> None:
     sources = [
         "%load_ext jupyter_remote",
         BAR,
@@ -269,7 +302,7 @@ def test_over_ssh_a_notebook_is_saved_with_its_widgets(ssh_host: SshHost, ssh_wo
         "%remote sessions stop own",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in sources])
-    resources = {"metadata": {"path": str(ssh_workspace)}}
+    resources = {"metadata": {"path": str(ssh_workspace[0])}}
     NotebookClient(notebook, timeout=90, kernel_name="python3", resources=resources).execute()
     (here, there) = ([dict(one, kind=one.output_type) for one in notebook.cells[i].outputs] for i in (1, 2))
     assert [one["kind"] for one in there] == [one["kind"] for one in here]
@@ -281,6 +314,35 @@ def test_over_ssh_a_notebook_is_saved_with_its_widgets(ssh_host: SshHost, ssh_wo
         assert set(shown) <= set(models)
     bars = [one["state"] for one in models.values() if one["model_name"] == "FloatProgressModel"]
     assert [(bar["value"], bar["bar_style"]) for bar in bars] == [(3.0, "success")] * 2
+
+
+def test_a_callback_outlives_its_link(ssh_workspace: tuple[Path, Proxy], tmp_path: Path) -> None:
+    folder, proxy = ssh_workspace
+    go = tmp_path / "go"
+    wait = f"while not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    code = f"import os, time\n{SLIDER.replace('label.value =', wait + chr(10) + '    label.value =')}"
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+    try:
+        kernel = Kernel(client)
+        slider, label = kernel.text(kernel.run(f"%%remote own --quiet\n{code}"), "stdout").split()
+
+        def cut(message: Message) -> None:
+            if message.get("text") == "now 4\n":
+                proxy.cut()
+                go.touch()
+
+        told = move(kernel, slider, 4, cut)
+        assert [one["text"] for one in told if one.get("name") == "stdout"] == ["now 4\n"]
+        updates = [one["data"]["state"] for one in told if one.get("comm_id") == label]
+        assert updates == [{"value": "8"}]
+        # Said over a link that has broken meanwhile, it is heard once too.
+        proxy.cut()
+        told = move(kernel, slider, 5)
+        assert [one["text"] for one in told if one.get("name") == "stdout"] == ["now 5\n"]
+        kernel.run("%remote sessions stop own")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
 
 
 __all__ = ["kernel", "local", "workspace"]
