@@ -184,7 +184,7 @@ class Comms:
         return said
 
     def _gone(self) -> None:
-        for local in self._open.values():
+        for local in list(self._open.values()):
             local.close()
         self._open.clear()
         self._capturing.clear()
