@@ -6,6 +6,7 @@ joins them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
@@ -16,6 +17,7 @@ from .display import NotebookSink, RemoteResult, show_kept, show_status
 from .errors import UsageError
 from .follow import follow
 from .link_line import LinkLine
+from .live_line import in_kernel
 from .notebook import notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .remote import Remote
-    from .run import Run
+    from .run import Event, Run
 
 
 def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Run | None:
@@ -118,12 +120,28 @@ def _show(
     show_kept(run)
     shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
     run.on_link = LinkLine()
-    sink = NotebookSink(f"{host}/{session or run.record.get('session') or run.id}")
+    sink = NotebookSink(f"{host}/{session or run.record.get('session') or run.id}", _widgets(remote, run))
     follow(run, sink)
     if not values["quiet"]:
         show_status(run, kernel=getattr(shell, "kernel", None) is not None)
     bring_artifacts(remote, run, values["pull"], quiet=values["quiet"])
     return run, sink
+
+
+def _widgets(remote: Remote, run: Run) -> Callable[[Event], None] | None:
+    if not in_kernel():
+        return None
+    known = False
+
+    def take(event: Event) -> None:
+        nonlocal known
+        known = known or event.kind == "comm"
+        if known:
+            from .comms import comms_of  # most cells have no widgets
+
+            comms_of(remote, run)(event)
+
+    return take
 
 
 def _silenced(cell: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .durations import format_duration
@@ -48,10 +49,12 @@ class NotebookSink:
     Args:
         scope: makes display ids of different hosts and sessions differ; within one scope an id stays the
             same, so that a later cell can update a display of an earlier one.
+        widgets: takes what widgets say, and errors, which may be theirs; None where there are none.
     """
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, widgets: Callable[[Event], None] | None = None) -> None:
         self._scope = scope
+        self._widgets = widgets
         self._stream = ""
         self.result: RemoteResult | None = None
 
@@ -67,15 +70,23 @@ class NotebookSink:
             from IPython.display import clear_output
 
             clear_output(wait=bool(event.data.get("wait")))  # type: ignore[no-untyped-call]
+        elif kind in ("comm", "error") and self._widgets is not None:
+            self._flush()  # an output widget takes what comes between two messages
+            self._widgets(event)
         elif kind == "result":
             self.result = RemoteResult(event.data.get("data", {}), event.data.get("metadata"))
 
     def _write(self, name: str, text: str) -> None:
         if self._stream and self._stream != name:
             # The two streams are buffered apart; in the order of the events, the other one comes first.
-            getattr(sys, self._stream).flush()
+            self._flush()
         self._stream = name
         getattr(sys, name).write(text)
+
+    def _flush(self) -> None:
+        if self._stream:
+            getattr(sys, self._stream).flush()
+            self._stream = ""
 
     def _display(self, content: dict[str, Any], *, update: bool) -> None:
         transient = dict(content.get("transient") or {})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import history
 from .agent import messages as m
-from .agent.rundir import OUTPUT_KINDS
+from .agent.rundir import CALLBACK, OUTPUT_KINDS
 from .agent.wire import Frame
 from .errors import ConnectionLost, Interrupted, LaunchError, ProtocolError, RemoteError, RunError
 from .linkstate import LinkState, Told
@@ -35,11 +35,13 @@ class Event:
     Args:
         seq: its number in the log; a viewer that has it resumes after it.
         time: seconds since the epoch, by the host's clock.
-        kind: stdout, stderr, display, update_display, clear_output, result, error, state or end.
+        kind: stdout, stderr, display, update_display, clear_output, comm, result, error, state,
+            gap or end.
         text: what was printed (stdout, stderr), decoded; a character cut in two comes with its second half.
         raw: the printed bytes.
         data: the other fields of the event (``data``, ``metadata``, ``transient`` of a display; ``ename``,
-            ``evalue``, ``traceback`` of an error; ``state``; ``exit_code`` and ``seconds`` of the end).
+            ``evalue``, ``traceback`` of an error; ``action``, ``comm_id``, ``data`` of a comm; ``state``;
+            ``exit_code`` and ``seconds`` of the end).
     """
 
     seq: int
@@ -329,7 +331,8 @@ class Run:
             self.state = event.data["state"]
         elif event.kind == "end":
             self._ended = True
-            history.ended(self.id, event.data, event.time)
+            if self.record.get("kind") != CALLBACK:
+                history.ended(self.id, event.data, event.time)
             self.state = event.data["state"]
             self.exit_code = int(event.data["exit_code"])
             self.seconds = float(event.data["seconds"])

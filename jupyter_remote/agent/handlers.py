@@ -51,6 +51,7 @@ class Handlers:
             m.WasPut: self.was_put,
             m.Execute: self.execute,
             m.Attach: self.attach,
+            m.CallBack: self.call_back,
             m.Signal: self.signal,
             m.Tail: self.tail,
             m.Status: self.status,
@@ -247,6 +248,12 @@ class Handlers:
             raise ValueError(f"there is no run {message.run_id} here")
         stream.send(m.Accepted(record))
         follow(stream, self.state, run, message.seq, None, message.printed)
+
+    def call_back(self, stream: Stream, message: m.CallBack, payload: bytes) -> None:
+        """Gives what a front end says to the widgets of a session."""
+        from .callback import call_back
+
+        call_back(stream, self.state, message, payload)
 
     def signal(self, stream: Stream, message: m.Signal, _payload: bytes) -> None:
         """Interrupts or ends a run."""

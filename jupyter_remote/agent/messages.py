@@ -188,6 +188,22 @@ class OpenSession(Message):
     kind: ClassVar[int] = 29
 
 
+class CallBack(Message):
+    """What a front end says to widgets of a session; the payload is JSON, see `comms.Comms.hear`.
+
+    Answered as Execute, by an empty Facts when there is no such session.
+
+    Args:
+        run: the record of the run that it is to be: id, host.
+        seen: the id of one before it, of which everything was seen.
+    """
+
+    run: dict[str, Any]
+    session: str
+    seen: str | None = None
+    kind: ClassVar[int] = 110
+
+
 class Blocks(Message):
     """What the host tells of the blocks of contents (``[digest, size]`` each), in Data frames up to End."""
 

@@ -11,7 +11,7 @@ import os
 from . import shared
 from .evidence import why_lost
 from .paths import remove_tree
-from .rundir import FINAL_STATES, RUN_ID, RunDir
+from .rundir import CALLBACK, FINAL_STATES, RUN_ID, RunDir
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def newest(state: str, query: dict[str, Any]) -> dict[str, Any]:
 
 
 def _matches(record: dict[str, Any], query: dict[str, Any]) -> bool:
+    if record.get("kind") == CALLBACK and query.get("ids") is None:
+        return False
     keys = ("state", "label")
     return all(query.get(key) is None or record.get(key) == query[key] for key in keys)
 

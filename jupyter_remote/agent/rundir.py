@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 OUTPUT_KINDS = ("stdout", "stderr")
 FINAL_STATES = ("finished", "failed", "stopped", "lost")
+# The kind of a run that is one answer to a front end, and no run to the user.
+CALLBACK = "callback"
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4,16}")
 LARGEST_LINE = 1 << 15
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import sys
 import types
@@ -14,6 +15,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Any as AnyTrait
 from traitlets import Type as TypeTrait
 from traitlets.config import Config
+
+from .comms import Comms
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -101,6 +104,7 @@ class IPythonShell:
         for part in parts:
             part.publish_event = publish
         sys.modules["__main__"] = module
+        self._comms = Comms(publish, self._shell.showtraceback)
 
     def run(self, code: str) -> str:
         """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
@@ -109,3 +113,7 @@ class IPythonShell:
         if error is None:
             return "ok"
         return "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+
+    def hear(self, messages: str) -> str:
+        """Gives messages of the front end to the widgets; returns as :meth:`run`."""
+        return self._comms.hear(json.loads(messages))

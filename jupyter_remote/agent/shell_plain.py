@@ -92,6 +92,10 @@ class PlainShell:
             return "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
         return "ok"
 
+    def hear(self, messages: str) -> str:
+        """Nothing: widgets need IPython."""
+        return "ok"
+
     def _execute(self, code: str, name: str) -> None:
         tree = ast.parse(code, name)
         last = tree.body[-1] if tree.body else None

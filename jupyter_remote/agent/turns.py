@@ -99,7 +99,7 @@ class Turns:
             folder = RunDir(self.state, message.run["id"])
             cap = self.place.record.get("log_cap")
             run = ActiveRun(folder, record, code, secrets, self._make_room, cap)
-            at_once = self._idle() and self.place.ready and record["kind"] == "cell"
+            at_once = self._idle() and self.place.ready and record["kind"] != "program"
             if at_once and self.place.child is not None:
                 run.enter("running", worker=self.place.child.identity)
             run.create()
@@ -145,6 +145,7 @@ class Turns:
         if self._environment is not None:
             run.record["environment"] = self._environment
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
+        spec["kind"] = run.record["kind"]
         message = m.Execute(run=spec, session={}, secrets=run.secrets)
         try:
             child.channel.sendall(encode(0, message, run.code))
@@ -196,7 +197,7 @@ class Turns:
             return
         if run is not self.active:
             self._cancel(run)
-        elif message.level == 1 and run.state == "starting" and run.record["kind"] == "cell":
+        elif message.level == 1 and run.state == "starting" and run.record["kind"] != "program":
             # No code runs yet, and an interrupt would only break the interpreter that starts.
             run.reason = "interrupted before it started"
             self._end("stopped", endings.INTERRUPTED)

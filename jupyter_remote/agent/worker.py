@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         def run(self, code: str) -> str:
             """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
 
+        def hear(self, messages: str) -> str:
+            """Gives messages of the front end (JSON) to the widgets; returns as :meth:`run`."""
+
 
 # How long after a cell nothing else must come before the time is used for something of ours.
 PAUSE = 0.5
@@ -141,7 +144,7 @@ class Worker:
             self._pace.begin()
             # Python's own handler, so that no frame of ours is in the traceback of an interrupt.
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            outcome = shell.run(code)
+            outcome = shell.run(code) if message.run["kind"] == "cell" else shell.hear(code)
             signal.signal(signal.SIGINT, _too_late)
         except KeyboardInterrupt:
             pass

@@ -24,7 +24,7 @@ HEAVY = (
 )
 
 # What a module may import from the user's environment; the worker loads it only where that is there.
-GUESTS = {"shell_ipython.py": {"IPython", "traitlets"}}
+GUESTS = {"shell_ipython.py": {"IPython", "traitlets"}, "comms.py": {"comm"}}
 
 
 def relative(path: Path) -> str:

@@ -11,7 +11,7 @@ from jupyter_remote.config import Config
 from jupyter_remote.options import CELL, walk
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/runs.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/runs.md", "docs/widgets.md"]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
 FLAGS = {flag for command in [CELL, *COMMANDS.values()] for flag in command.flags}
