@@ -1,7 +1,7 @@
 """How much this process may publish: below what a Jupyter server takes of one kernel before it drops output.
 
-The server's own limits are 1,000 messages and 1,000,000 bytes a second, over three seconds. Waiting here loses
-nothing: what isn't taken waits in the log on the host.
+The server's own limits are 1,000 messages and 1,000,000 bytes a second, over three seconds. Waiting here
+loses nothing: what isn't taken waits in the log on the host.
 """
 
 from __future__ import annotations

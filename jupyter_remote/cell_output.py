@@ -1,7 +1,7 @@
-"""What a cell's output area gets of a run, and when: at once at first, then ten times a second, and never too much.
+"""What a cell's output area gets of a run, and when: at once at first, then ten times a second, not too much.
 
-Here belongs pacing: what waits, for how long, and what a later thing makes superfluous. What an event is shown as
-is `display.py`'s business, how much of the text is `excerpt.py`'s.
+Here belongs pacing: what waits, for how long, and what a later thing makes superfluous. What an event is shown
+as is `display.py`'s business, how much of the text is `excerpt.py`'s.
 """
 
 from __future__ import annotations
@@ -141,14 +141,17 @@ class CellOutput:
         self._due = now + min(max(INTERVAL_S, age / FRAMES), SLOWEST_S)
 
     def _in_turn(self, texts: list[Piece]) -> list[Piece]:
-        """The same text in as few pieces as its order allows, or in two when the streams take turns too fast."""
+        """The same text in few pieces: as its order allows, or two when the streams take turns too fast."""
         joined: list[tuple[str, list[str]]] = []
         for name, text in texts:
             if not joined or joined[-1][0] != name:
                 joined.append((name, []))
             joined[-1][1].append(text)
         if len(joined) > 2 and not self._turns.spare(len(joined)):
-            joined = [(name, [t for n, t in texts if n == name]) for name in dict.fromkeys(n for n, _ in texts)]
+            joined = [
+                (name, [text for of, text in texts if of == name])
+                for name in dict.fromkeys(name for name, _ in texts)
+            ]
         return [(name, "".join(pieces)) for name, pieces in joined]
 
     def _clear_now(self) -> None:
@@ -184,7 +187,9 @@ class CellOutput:
         latest = newest_frames(excerpt.latest())
         BYTES.take(len(latest))
         if self._live is not None:
-            self._live(f"… the output is long; its last lines, for now (all of it: {self._all_of_it})\n{latest}")
+            self._live(
+                f"… the output is long; its last lines, for now (all of it: {self._all_of_it})\n{latest}"
+            )
         self._live_due = time.monotonic() + LATEST_INTERVAL_S
 
     def _show_end(self) -> None:

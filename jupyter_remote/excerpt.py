@@ -1,4 +1,4 @@
-"""How much of what a run prints a cell shows: its beginning and its end. Pure: no clock, nothing is published.
+"""How much of what a run prints a cell shows: its beginning and its end. Pure: no clock, no publishing.
 
 All of it is in the log on the host; `cell_output.py` shows what is decided here.
 """

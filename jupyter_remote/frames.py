@@ -1,6 +1,6 @@
 """What a terminal would still show of printed text: of a line that was printed over, the newest frame.
 
-Pure: text in, shorter text out that ends in the same picture. How often anything is shown is not decided here.
+Pure: text in, shorter text out that ends in the same picture. How often it is shown is not decided here.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ class _Line:
         if not self.frame:
             # Back at the start with the newest frame still standing, as after `print(x, end="\r")`.
             return self._lead + back + self._below + ("\r" if self._below else "")
-        return self._lead + back + _over(self._below, self.frame)
+        if self._below and _width(self.frame) < _width(self._below) and not _ERASES.search(self.frame):
+            # What is printed next goes on after the short frame, so the cursor has to stand there.
+            return f"{self._lead}{back}{self._below}\r{self.frame}"
+        return self._lead + back + self.frame
 
 
 def _over(below: str, frame: str) -> str:

@@ -45,7 +45,7 @@ def _display() -> Write:
     def write(line: str) -> None:
         nonlocal shown
         if not shown:
-            # Empty at first and at last: a notebook that is executed again and compared has nothing to differ.
+            # Empty at first and at last: nothing to differ in a notebook that is executed again and compared.
             publish_display_data({}, {}, transient=identity)  # type: ignore[no-untyped-call]
             shown = True
         data = {"text/plain": line} if line else {}

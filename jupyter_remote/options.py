@@ -63,7 +63,10 @@ DRY_RUN = Option("dry-run", "say what would happen and do nothing")
 ON_HOST = Option("host", "where the run is (default: all configured hosts are asked)", "text", "HOST")
 QUIET = Option("quiet", "no status line")
 OUTPUT = Option(
-    "output", "how much of what it prints the cell shows, beginning and end: 200K, 5M (`output_limit`)", "size", "SIZE"
+    "output",
+    "how much of what it prints is shown, beginning and end: 200K, 5M (`output_limit`)",
+    "size",
+    "SIZE",
 )
 JSON = Option("json", "one JSON document on stdout")
 

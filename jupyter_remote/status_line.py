@@ -1,6 +1,7 @@
 """The line that says where a cell is: connecting, syncing, waiting for its session, running since when.
 
-It appears when that takes more than a second, and is gone when the run has ended: `display.show_status` says how.
+It appears when that takes more than a second, and is gone when the run has ended; `display.show_status` then
+says how.
 """
 
 from __future__ import annotations
