@@ -1,7 +1,7 @@
 """What a cell's output area gets of a run, and when: at once at first, then ten times a second, not too much.
 
-Here belongs pacing: what waits, for how long, and what a later thing makes superfluous. What an event is shown
-as is `display.py`'s business, how much of the text is `excerpt.py`'s.
+Here belongs pacing: what waits, for how long, and what a later thing makes superfluous. What an event is
+shown as is `display.py`'s business, how much of the text is `excerpt.py`'s.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from .allowance import BYTES, MESSAGES, Allowance
 from .excerpt import Excerpt, Piece
@@ -22,7 +22,7 @@ INTERVAL_S = 0.1
 # What is seen of the end of a flood is sent whole each time.
 LATEST_INTERVAL_S = 0.25
 # A line that has been printed over for minutes needn't move ten times a second: a notebook that is saved
-# without a browser keeps every frame. It is drawn about this often, plus once for every e-fold of its age.
+# without a browser keeps every frame. The pause between two is its age divided by this.
 FRAMES = 100
 SLOWEST_S = 2.0
 # So often the two streams may take turns in order; faster turns are sorted by stream, as a local kernel does.
@@ -32,6 +32,14 @@ TURNS_PER_S = 10
 Publish = Callable[..., None]
 
 
+class Stream(Protocol):
+    """What is needed of `sys.stdout`."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> None: ...
+
+
 class CellOutput:
     """The output area of one cell. Safe to use from several threads.
 
@@ -39,12 +47,20 @@ class CellOutput:
         limit: bytes of text that are shown; None for all.
         all_of_it: how the user comes by all of it, for the line that says how much is left out.
         publish: as `IPython.display.publish_display_data`.
+        stream: the stream of a name; what `sys` has when None.
     """
 
-    def __init__(self, limit: int | None, all_of_it: str, publish: Publish) -> None:
+    def __init__(
+        self,
+        limit: int | None,
+        all_of_it: str,
+        publish: Publish,
+        stream: Callable[[str], Stream] | None = None,
+    ) -> None:
         self._limit = limit
         self._all_of_it = all_of_it
         self._publish = publish
+        self._stream: Callable[[str], Stream] = stream or (lambda name: getattr(sys, name))
         self._excerpt = Excerpt(limit) if limit is not None else None
         self._live: Write | None = None
         self._live_due = 0.0
@@ -174,7 +190,7 @@ class CellOutput:
     def _write(self, name: str, text: str) -> None:
         MESSAGES.take(1)
         BYTES.take(len(text))
-        stream = getattr(sys, name)
+        stream = self._stream(name)
         stream.write(text)
         stream.flush()
 

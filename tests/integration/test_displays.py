@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import venv
 from collections.abc import Iterable
 from pathlib import Path
