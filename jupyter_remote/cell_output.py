@@ -70,7 +70,7 @@ class CellOutput:
         self._clear: Callable[[], None] | None = None
         self._turns = Allowance(TURNS_PER_S, TURNS)
         self._drawing_since: float | None = None
-        self._due = 0.0
+        self._due = self._line_due = self._timed = 0.0
         self._lock = threading.RLock()
         self._later: threading.Timer | None = None
 
@@ -79,6 +79,8 @@ class CellOutput:
         with self._lock:
             if text:
                 self._texts.append((name, text))
+                if "\n" in text:
+                    self._due = min(self._due, self._line_due)  # a line waits for no bar
                 self._soon()
 
     def display(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any]) -> None:
@@ -141,8 +143,11 @@ class CellOutput:
         wait = self._due - time.monotonic()
         if wait <= 0:
             self.flush()
-        elif self._later is None:
+        elif self._later is None or self._timed > self._due:
+            if self._later is not None:
+                self._later.cancel()
             # Nothing more may come for hours, and what came last must be seen.
+            self._timed = self._due
             self._later = threading.Timer(wait, self.flush)
             self._later.daemon = True
             self._later.start()
@@ -154,6 +159,7 @@ class CellOutput:
         elif self._drawing_since is None:
             self._drawing_since = now
         age = now - self._drawing_since if self._drawing_since is not None else 0.0
+        self._line_due = now + INTERVAL_S
         self._due = now + min(max(INTERVAL_S, age / FRAMES), SLOWEST_S)
 
     def _in_turn(self, texts: list[Piece]) -> list[Piece]:

@@ -71,6 +71,21 @@ def test_what_waits_is_shown_without_anything_more_coming(
     assert "".join(text for _, text in shown) == "1\n2\n"
 
 
+def test_a_line_waits_for_no_bar(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell_output, "INTERVAL_S", 0.01)
+    monkeypatch.setattr(cell_output, "FRAMES", 1e-12)  # any bar is old
+    written = threading.Event()
+    area = make(shown)
+    monkeypatch.setattr(Stream, "flush", lambda self: written.set() if len(shown) > 2 else None)
+    for frame in ("\r1%", "\r2%"):
+        area.text("stderr", frame)
+        area.flush()
+    area.text("stderr", "\r3%")
+    area.text("stdout", "a line\n")
+    assert written.wait(30)
+    assert ("stdout", "a line\n") in shown
+
+
 def test_displays_and_text_keep_their_order(shown: Shown) -> None:
     area = make(shown)
     for number in range(3):
