@@ -39,7 +39,7 @@ class StatusLine:
         self._write = write or live_line(kernel_only=True)
         self._appears_after = appears_after
         self._phase, self._since = "connecting", 0.0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._shown = ""
@@ -67,7 +67,12 @@ class StatusLine:
         """Show a line at once, instead of this one; "" gives the place back (`live_line.Write`)."""
         with self._lock:
             self._phase, self._since = "", 0.0
-        self._show(words)
+            self._show(words)
+
+    def go(self) -> None:
+        """Take the line away for good: something else stands in its place from now on."""
+        self._ended.set()
+        self.line("")
 
     def before(self, sink: Sink, between_lines: Callable[[], bool] = lambda: True) -> Sink:
         """A sink that looks at each event for this line and hands it on.
@@ -85,6 +90,20 @@ class StatusLine:
 
         return take
 
+    def until_output(self, sink: Sink) -> Sink:
+        """A sink that hands each event on; before the first that shows anything, this line goes for good.
+
+        For a terminal, where the line would stand in the way of what is printed.
+        """
+        take = self.before(sink)
+
+        def once(event: Event) -> None:
+            if event.kind != "state":
+                self.go()
+            take(event)
+
+        return once
+
     def event(self, event: Event) -> None:
         """Take an event of the run."""
         state = event.data.get("state") if event.kind == "state" else None
@@ -98,12 +117,17 @@ class StatusLine:
         wait = self._appears_after
         while not self._ended.wait(wait):
             wait = _EVERY_S
-            with self._lock:
-                phase, since = self._phase, self._since
-            if phase and (self._shown or self._may_appear()):
+            if self._shown or self._may_appear():
                 # A display that can't be sent must not end the cell, and the next one may get through.
                 with suppress(Exception):
-                    self._show(status_words(self._host, phase, time.monotonic() - since if since else None))
+                    self._show_phase()
+
+    def _show_phase(self) -> None:
+        # Under the lock, so that a line that was taken away does not come back.
+        with self._lock:
+            if self._phase:
+                seconds = time.monotonic() - self._since if self._since else None
+                self._show(status_words(self._host, self._phase, seconds))
 
     def _show(self, line: str) -> None:
         if self._write is not None and line != self._shown:

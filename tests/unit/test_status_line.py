@@ -56,6 +56,18 @@ def test_it_follows_the_run_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[-1] == "" and len(seen) == 1
 
 
+def test_in_a_terminal_it_is_gone_before_anything_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_remote.status_line._EVERY_S", 0.001)
+    lines = Lines()
+    with StatusLine("h", lines.write, appears_after=0.01) as status:
+        take = status.until_output(lambda event: lines.write(f"<{event.kind}>"))
+        take(state("running"))
+        lines.wait_for("h · running")
+        take(Event(2, 0.0, "stdout", "x", b"x"))
+        take(state("running"))
+    assert lines[-3:] == ["", "<stdout>", "<state>"]
+
+
 def test_it_waits_for_the_end_of_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jupyter_remote.status_line._EVERY_S", 0.01)
     lines = Lines()
