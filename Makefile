@@ -43,7 +43,7 @@ cuts:
 
 bench:
 	@scripts/system-packages openssh-client openssh-server rsync git
-	@scripts/environment test
+	@scripts/environment bench
 	@.venv/bin/python -m benchmarks $(BENCH)
 
 clean:

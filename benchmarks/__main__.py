@@ -24,6 +24,7 @@ SUBJECTS = (
     "sync_large",
     "sync_wan",
     "viewing",
+    "notebook_output",
 )
 
 

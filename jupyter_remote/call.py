@@ -16,6 +16,7 @@ from .link_line import LinkLine
 from .parsing import Values
 
 if TYPE_CHECKING:
+    from .live_line import Write
     from .remote import Remote
     from .run import Run
     from .sync.progress import Report
@@ -79,8 +80,8 @@ def run_arguments(values: Values) -> dict[str, Any]:
     }
 
 
-def start_or_say(start: Start, host: str) -> Run:
-    """Return what `start` starts, showing its sync's progress.
+def start_or_say(start: Start, host: str, line: Write | None = None) -> Run:
+    """Return what `start` starts, showing its sync's progress (on `line` if there is one).
 
     An interrupt on the way is an error with what is known then.
 
@@ -90,7 +91,7 @@ def start_or_say(start: Start, host: str) -> Run:
     from .progress_bar import ProgressBar
 
     try:
-        with ProgressBar(host) as progress:
+        with ProgressBar(host, line) as progress:
             return start(progress)
     except KeyboardInterrupt:
         raise Interrupted(

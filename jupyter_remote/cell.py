@@ -7,6 +7,7 @@ joins them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
@@ -22,6 +23,7 @@ from .notebook import notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
 from .pulling import bring_artifacts
+from .status_line import StatusLine
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -116,13 +118,20 @@ def _show(
     shell: InteractiveShell, remote: Remote, start: Start, session: str, values: Values
 ) -> tuple[Run, NotebookSink]:
     host = remote.host.name
-    run = start_or_say(start, host)
-    show_kept(run)
-    shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
-    run.on_link = LinkLine()
-    sink = NotebookSink(f"{host}/{session or run.record.get('session') or run.id}", _widgets(remote, run))
-    follow(run, sink)
-    if not values["quiet"]:
+    quiet = values["quiet"]
+    with nullcontext() if quiet else StatusLine(host) as status:
+        run = start_or_say(start, host, status.line if status else None)
+        show_kept(run)
+        shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
+        run.on_link = LinkLine()
+        limit = values.get("output") or remote.host.output_limit
+        scope = f"{host}/{session or run.record.get('session') or run.id}"
+        sink = NotebookSink(scope, limit, run.id, widgets=_widgets(remote, run))
+        try:
+            follow(run, status.before(sink, sink.between_lines) if status else sink)
+        finally:
+            sink.finish()
+    if not quiet:
         show_status(run, kernel=getattr(shell, "kernel", None) is not None)
     bring_artifacts(remote, run, values["pull"], quiet=values["quiet"])
     return run, sink

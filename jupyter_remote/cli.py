@@ -20,9 +20,11 @@ from .display import TerminalSink, show_kept, show_status
 from .errors import RemoteError, RunError
 from .follow import follow
 from .link_line import LinkLine
+from .live_line import live_line
 from .options import LINE
 from .parsing import Values, build, invoke
 from .pulling import bring_artifacts
+from .status_line import StatusLine
 
 if TYPE_CHECKING:
     from .remote import Remote
@@ -81,9 +83,11 @@ def show_run(remote: Remote, start: Start, values: Values) -> int:
         run.detach()
         print(f"run {run.id} on {run.host} goes on; `jupyter remote attach {run.id}` shows it")
         return 0
-    run.on_link = LinkLine()
     try:
-        follow(run, TerminalSink())
+        # To a pipe or a file no such line can be written.
+        with StatusLine(run.host, None if values["quiet"] else live_line()) as status:
+            run.on_link = LinkLine(before=status.go)
+            follow(run, status.until_output(TerminalSink()))
     except BrokenPipeError:
         run.interrupt()
         raise

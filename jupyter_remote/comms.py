@@ -150,7 +150,7 @@ class Comms:
             connection = self._link.restore(LinkLine(meanwhile="a widget waits for it"), PATIENCE_S)
 
     def _follow(self, run: Run) -> None:
-        shown = NotebookSink(f"{run.host}/{self._session}", self)
+        shown = NotebookSink(f"{run.host}/{self._session}", run_id=run.id, widgets=self)
 
         def show(event: Event) -> None:
             shown(event)

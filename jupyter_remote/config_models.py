@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .durations import parse_duration
 from .errors import UsageError
+from .excerpt import DEFAULT_LIMIT
 
 _SIZES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -177,6 +178,7 @@ class HostSettings(Section):
     connect_timeout: Annotated[Duration, Field(gt=0)] = 30.0
     session_idle: Duration | None = 86400.0
     log_cap: Size | None = 10 << 30
+    output_limit: Size | None = DEFAULT_LIMIT
 
 
 class HostConfig(HostSettings):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .display import status_line
 from .errors import RemoteError
+from .frames import newest_frames
 from .link_line import link_line
 from .live_line import live_line
 
@@ -72,6 +73,9 @@ class DetachedView:
     def __init__(self, write: Write) -> None:
         self._write = write
         self._window = Window()
+        self._printed: list[str] = []
+        self._waiting = 0
+        self._before = "\n"
         self._line = ""
         self._due = 0.0
         self._later: threading.Timer | None = None
@@ -92,12 +96,26 @@ class DetachedView:
 
     def _take(self, event: Event) -> None:
         if event.kind in ("stdout", "stderr"):
-            self._window.add(event.text)
-        elif event.kind in ("display", "result"):
+            self._printed.append(event.text)
+            self._waiting += len(event.text)
+            if self._waiting > HEAD:
+                self._settle()
+            return
+        self._settle()
+        if event.kind in ("display", "result"):
             text = event.data.get("data", {}).get("text/plain")
             self._window.add(f"{text}\n" if isinstance(text, str) else "")
         elif event.kind == "error":
             self._window.add("\n".join(event.data.get("traceback") or []) + "\n")
+
+    def _settle(self) -> None:
+        # Of a progress bar, the frames that came since it was shown last are one.
+        text = "".join(self._printed)
+        self._printed.clear()
+        self._waiting = 0
+        if text:
+            self._window.add(newest_frames(text, self._before))
+            self._before = text[-1]
 
     def link(self, state: LinkState) -> None:
         """Takes the state of the link."""
@@ -113,7 +131,8 @@ class DetachedView:
         """Shows what there is now."""
         with self._lock:
             self._later = None
-            text = self._window.text()
+            self._settle()
+            text = newest_frames(self._window.text())
             self._write(text + self._line)
         self._due = time.monotonic() + max(_SHORTEST_S, len(text) / _PER_SECOND)
 

@@ -12,7 +12,10 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .cell_output import CellOutput
 from .durations import format_duration
+from .excerpt import DEFAULT_LIMIT
+from .live_line import in_kernel
 
 if TYPE_CHECKING:
     from .run import Event, Run
@@ -44,19 +47,31 @@ class RemoteResult:
 
 
 class NotebookSink:
-    """Shows events in the cell that is running.
+    """Shows events in the cell that is running; in a kernel, paced and within a limit (`cell_output.py`).
 
     Args:
         scope: makes display ids of different hosts and sessions differ; within one scope an id stays the
             same, so that a later cell can update a display of an earlier one.
+        limit: bytes of printed text that the cell shows; None for all.
+        run_id: for the line that says where all of it is.
+        paced: whether a notebook is to be spared; None for finding out.
         widgets: takes what widgets say, and errors, which may be theirs; None where there are none.
     """
 
-    def __init__(self, scope: str, widgets: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        scope: str,
+        limit: int | None = DEFAULT_LIMIT,
+        run_id: str = "ID",
+        paced: bool | None = None,
+        widgets: Callable[[Event], None] | None = None,
+    ) -> None:
         self._scope = scope
         self._widgets = widgets
         self._stream = ""
         self.result: RemoteResult | None = None
+        paced = in_kernel() if paced is None else paced
+        self._area = CellOutput(limit, f"%remote logs {run_id}", _publish) if paced else None
 
     def __call__(self, event: Event) -> None:
         kind = event.kind
@@ -67,16 +82,40 @@ class NotebookSink:
         elif kind in ("display", "update_display"):
             self._display(event.data, update=kind == "update_display")
         elif kind == "clear_output":
-            from IPython.display import clear_output
-
-            clear_output(wait=bool(event.data.get("wait")))  # type: ignore[no-untyped-call]
+            self._clear(bool(event.data.get("wait")))
         elif kind in ("comm", "error") and self._widgets is not None:
-            self._flush()  # an output widget takes what comes between two messages
+            # An output widget takes what comes between two messages.
+            self._flush() if self._area is None else self._area.flush()
             self._widgets(event)
         elif kind == "result":
             self.result = RemoteResult(event.data.get("data", {}), event.data.get("metadata"))
+        elif kind == "end":
+            self.finish()
+
+    def finish(self) -> None:
+        """Show what is not shown yet. The end of a run does this; who stops waiting before has to."""
+        if self._area is not None:
+            self._area.finish()
+
+    def between_lines(self) -> bool:
+        """Whether what is printed so far ends with whole lines."""
+        return self._area is None or self._area.between_lines()
+
+    def _clear(self, wait: bool) -> None:
+        from IPython.display import clear_output
+
+        def clear() -> None:
+            clear_output(wait=wait)  # type: ignore[no-untyped-call]
+
+        if self._area is None:
+            clear()
+        else:
+            self._area.clear(clear, wait=wait)
 
     def _write(self, name: str, text: str) -> None:
+        if self._area is not None:
+            self._area.text(name, text)
+            return
         if self._stream and self._stream != name:
             # The two streams are buffered apart; in the order of the events, the other one comes first.
             self._flush()
@@ -92,7 +131,13 @@ class NotebookSink:
         transient = dict(content.get("transient") or {})
         if "display_id" in transient:
             transient["display_id"] = f"{self._scope}/{transient['display_id']}"
-        _publish(content.get("data", {}), content.get("metadata") or {}, transient=transient, update=update)
+        data, metadata = content.get("data", {}), content.get("metadata") or {}
+        if self._area is None:
+            _publish(data, metadata, transient=transient, update=update)
+        elif update:
+            self._area.update(data, metadata, transient)
+        else:
+            self._area.display(data, metadata, transient)
 
 
 class TerminalSink:

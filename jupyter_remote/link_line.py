@@ -6,6 +6,7 @@ When a link is tried again is `hostlink.py`'s business.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from .durations import format_duration
 from .linkstate import LinkState
@@ -24,9 +25,16 @@ class LinkLine:
     Args:
         write: shows a line in place of the one before, "" to remove it; None for where this process is.
         meanwhile: what becomes of the run.
+        before: called before something is shown, to make room.
     """
 
-    def __init__(self, write: Write | None = None, meanwhile: str = CONTINUES) -> None:
+    def __init__(
+        self,
+        write: Write | None = None,
+        meanwhile: str = CONTINUES,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._before = before
         self._meanwhile = meanwhile
         self._write = write
         self._chosen = write is not None
@@ -35,6 +43,7 @@ class LinkLine:
     def __call__(self, state: LinkState) -> None:
         if state.up and not self._shown:
             return
+        self._before()
         if not self._chosen:
             # Where it goes is looked at when there is something to say, which is hardly ever.
             self._write, self._chosen = live_line(), True

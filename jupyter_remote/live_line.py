@@ -44,7 +44,11 @@ def _display() -> Write:
 
     def write(line: str) -> None:
         nonlocal shown
-        publish_display_data({"text/plain": line}, {}, transient=identity, update=shown)  # type: ignore[no-untyped-call]
-        shown = True
+        if not shown:
+            # Empty at first and at last: nothing to differ in a notebook that is executed again and compared.
+            publish_display_data({}, {}, transient=identity)  # type: ignore[no-untyped-call]
+            shown = True
+        data = {"text/plain": line} if line else {}
+        publish_display_data(data, {}, transient=identity, update=True)  # type: ignore[no-untyped-call]
 
     return write

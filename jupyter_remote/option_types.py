@@ -19,6 +19,7 @@ Kind = Literal[
     "rest",
     "hosts",
     "count",
+    "size",
 ]
 
 

@@ -62,6 +62,12 @@ LABEL = Option("label", "a label that the run's record carries", "text", "TEXT")
 DRY_RUN = Option("dry-run", "say what would happen and do nothing")
 ON_HOST = Option("host", "where the run is (default: all configured hosts are asked)", "text", "HOST")
 QUIET = Option("quiet", "no status line")
+OUTPUT = Option(
+    "output",
+    "how much of what it prints is shown, beginning and end: 200K, 5M (`output_limit`)",
+    "size",
+    "SIZE",
+)
 JSON = Option("json", "one JSON document on stdout")
 
 CELL = Command(
@@ -70,7 +76,7 @@ CELL = Command(
     arguments=(HOSTS,),
     options=(
         NO_SYNC, SESSION, FRESH, BASH, SCRIPT, PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL, DRY_RUN,
-        QUIET,
+        QUIET, OUTPUT,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(

@@ -78,6 +78,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _size(text: str) -> int:
+    from .config_models import parse_size  # pydantic is loaded with the configuration, not for a help text
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not {error}") from None
+
+
 _KINDS: dict[Kind, Callable[[str], object]] = {
     "text": _text,
     "path": _text,
@@ -91,4 +100,5 @@ _KINDS: dict[Kind, Callable[[str], object]] = {
     "moment": _moment,
     "number": _number,
     "count": _count,
+    "size": _size,
 }

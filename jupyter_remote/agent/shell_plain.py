@@ -9,6 +9,7 @@ import linecache
 import os
 import sys
 import types
+import warnings
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -30,8 +31,13 @@ REPRS = {
 }
 
 
-def mimebundle(value: object) -> dict[str, Any]:
-    """Every form in which the object can show itself, by MIME type; binary ones in base64."""
+def mimebundle(value: object, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Every form in which the object can show itself, by MIME type; binary ones in base64.
+
+    Args:
+        value: the object.
+        metadata: gets what it says of its forms.
+    """
     bundle: dict[str, Any] = {"text/plain": repr(value)}
     if isinstance(value, type):
         return bundle
@@ -41,7 +47,9 @@ def mimebundle(value: object) -> dict[str, Any]:
             bundle[mime] = _base64(shown) if isinstance(shown, bytes) else shown
     many = _call(value, "_repr_mimebundle_")
     if isinstance(many, tuple):
-        many = many[0]
+        many, more = (*many, {})[:2]
+        if metadata is not None and isinstance(more, dict):
+            metadata.update(more)
     return dict(bundle, **many) if isinstance(many, dict) else bundle
 
 
@@ -61,6 +69,22 @@ def _call(value: object, method: str) -> Any:
     return shown[0] if isinstance(shown, tuple) and method != "_repr_mimebundle_" else shown
 
 
+class Handle:
+    """A display that can be changed, as IPython's."""
+
+    def __init__(self, display: Callable[..., object], display_id: str) -> None:
+        self._display = display
+        self.display_id = display_id
+
+    def display(self, value: object, **options: Any) -> None:
+        """Shows the value once more, under the same id."""
+        self._display(value, display_id=self.display_id, **options)
+
+    def update(self, value: object, **options: Any) -> None:
+        """Shows the value in place of the one before."""
+        self._display(value, display_id=self.display_id, update=True, **options)
+
+
 class PlainShell:
     """A namespace and the loop's one step.
 
@@ -74,10 +98,14 @@ class PlainShell:
         sys.modules["__main__"] = self._module
         self.namespace = self._module.__dict__
         self.namespace["__builtins__"] = builtins
-        self.namespace["display"] = self._display
+        # Modules of the user's find them there too.
+        for function in (self.display, self.update_display, self.clear_output):
+            setattr(builtins, function.__name__, function)
         self._count = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         os.environ.setdefault("MPLBACKEND", "Agg")
+        # plt.show() is no mistake here: the figures come at the end of the cell.
+        warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
 
     def run(self, code: str) -> str:
         """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
@@ -107,7 +135,8 @@ class PlainShell:
             value = self._value(compile(expression, name, "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
             if value is not None:
                 self.namespace["_"] = value
-                self._publish("result", data=mimebundle(value), metadata={})
+                metadata: dict[str, Any] = {}
+                self._publish("result", data=mimebundle(value, metadata), metadata=metadata)
 
     def _value(self, code: types.CodeType) -> object:
         if code.co_flags & CO_COROUTINE:
@@ -118,9 +147,33 @@ class PlainShell:
             return self._loop.run_until_complete(eval(code, self.namespace))
         return eval(code, self.namespace)
 
-    def _display(self, *values: object) -> None:
+    def display(
+        self,
+        *values: object,
+        raw: bool = False,
+        metadata: dict[str, Any] | None = None,
+        display_id: object = None,
+        update: bool = False,
+        **_: object,
+    ) -> Handle | None:
+        """Shows the values; with an id they can be changed later. Options as IPython's."""
+        if display_id is True:
+            display_id = os.urandom(8).hex()
+        kind = "update_display" if update else "display"
+        transient = {} if display_id is None else {"display_id": str(display_id)}
         for value in values:
-            self._publish("display", data=mimebundle(value), metadata={}, transient={})
+            more = dict(metadata or {})
+            data = value if raw else mimebundle(value, more)
+            self._publish(kind, data=data, metadata=more, transient=transient)
+        return None if display_id is None else Handle(self.display, str(display_id))
+
+    def update_display(self, value: object, *, display_id: str, **options: Any) -> None:
+        """Shows the value in place of what that id shows."""
+        self.display(value, display_id=display_id, update=True, **options)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Clears what the cell shows."""
+        self._publish("clear_output", wait=wait)
 
     def _figures(self) -> None:
         pyplot = sys.modules.get("matplotlib.pyplot")

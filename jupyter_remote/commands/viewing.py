@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ..allowance import BYTES
 from ..call import Show
 from ..display import TerminalSink
 from ..follow import follow
@@ -51,6 +52,7 @@ def _found(values: Values) -> tuple[Remote, str]:
 def _write(piece: bytes) -> None:
     raw = None if in_kernel() else getattr(sys.stdout, "buffer", None)
     if raw is None:
+        BYTES.take(len(piece))
         sys.stdout.write(piece.decode("utf-8", "replace"))
     else:
         sys.stdout.flush()

@@ -68,7 +68,7 @@ def test_every_command_has_a_help_page(
 def test_a_cell_line_in_full() -> None:
     values = cell(
         "dgx01 --no-sync --session s1 --cwd 'my runs' --env A=1 --env 'B=x=y z' --pass-env HOME"
-        " --timeout 1h30m --label=first --dry-run --quiet"
+        " --timeout 1h30m --label=first --dry-run --quiet --output 2M"
     )
     assert values == {
         "hosts": "dgx01",
@@ -86,6 +86,7 @@ def test_a_cell_line_in_full() -> None:
         "label": "first",
         "dry_run": True,
         "quiet": True,
+        "output": 2 << 20,
     }
 
 

@@ -1,0 +1,145 @@
+"""The line that says where a cell is: connecting, syncing, waiting for its session, running since when.
+
+It appears when that takes more than a second, and is gone when the run has ended; `display.show_status` then
+says how.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from .live_line import Write, live_line
+
+if TYPE_CHECKING:
+    from .follow import Sink
+    from .run import Event
+
+APPEARS_AFTER_S = 1.0
+_EVERY_S = 1.0
+
+
+class StatusLine:
+    """Says what a cell is doing, once a second; a context manager, at whose end the line disappears.
+
+    A thread of its own changes it, for nothing may come from the host for hours.
+
+    Args:
+        host: its name.
+        write: shows a line in place of the one before, "" to remove it; None for where this process is: a
+            display in a kernel, nothing elsewhere (a terminal has its own output in the way).
+        appears_after: seconds for which nothing is shown.
+    """
+
+    def __init__(self, host: str, write: Write | None = None, appears_after: float = APPEARS_AFTER_S) -> None:
+        self._host = host
+        self._write = write or live_line(kernel_only=True)
+        self._appears_after = appears_after
+        self._phase, self._since = "connecting", 0.0
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._shown = ""
+        self._may_appear: Callable[[], bool] = lambda: True
+
+    def __enter__(self) -> StatusLine:
+        if self._write is not None:
+            self._thread = threading.Thread(target=self._tick, name="jupyter-remote status", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._show("")
+
+    def phase(self, words: str) -> None:
+        """What the cell does from now on, for example `syncing`; "" hides the line."""
+        with self._lock:
+            if words != self._phase:
+                self._phase, self._since = words, 0.0
+
+    def line(self, words: str) -> None:
+        """Show a line at once, instead of this one; "" gives the place back (`live_line.Write`)."""
+        with self._lock:
+            self._phase, self._since = "", 0.0
+            self._show(words)
+
+    def go(self) -> None:
+        """Take the line away for good: something else stands in its place from now on."""
+        self._ended.set()
+        self.line("")
+
+    def before(self, sink: Sink, between_lines: Callable[[], bool] = lambda: True) -> Sink:
+        """A sink that looks at each event for this line and hands it on.
+
+        Args:
+            sink: what shows the events.
+            between_lines: whether the line may appear now: below a progress bar it would cut that in two.
+        """
+        self.phase("waiting for the session")
+        self._may_appear = between_lines
+
+        def take(event: Event) -> None:
+            self.event(event)
+            sink(event)
+
+        return take
+
+    def until_output(self, sink: Sink) -> Sink:
+        """A sink that hands each event on; before the first that shows anything, this line goes for good.
+
+        For a terminal, where the line would stand in the way of what is printed.
+        """
+        take = self.before(sink)
+
+        def once(event: Event) -> None:
+            if event.kind != "state":
+                self.go()
+            take(event)
+
+        return once
+
+    def event(self, event: Event) -> None:
+        """Take an event of the run."""
+        state = event.data.get("state") if event.kind == "state" else None
+        if state == "running":
+            with self._lock:
+                self._phase, self._since = "running", time.monotonic()
+        elif state == "queued" or state == "starting":
+            self.phase("waiting for the session")
+
+    def _tick(self) -> None:
+        wait = self._appears_after
+        while not self._ended.wait(wait):
+            wait = _EVERY_S
+            if self._shown or self._may_appear():
+                # A display that can't be sent must not end the cell, and the next one may get through.
+                with suppress(Exception):
+                    self._show_phase()
+
+    def _show_phase(self) -> None:
+        # Under the lock, so that a line that was taken away does not come back.
+        with self._lock:
+            if self._phase:
+                seconds = time.monotonic() - self._since if self._since else None
+                self._show(status_words(self._host, self._phase, seconds))
+
+    def _show(self, line: str) -> None:
+        if self._write is not None and line != self._shown:
+            self._shown = line
+            self._write(line)
+
+
+def status_words(host: str, phase: str, seconds: float | None) -> str:
+    """Return one line on what a cell is doing: `dgx01 · running 0:42`."""
+    if seconds is None:
+        return f"{host} · {phase}"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{host} · {phase} {clock}"
