@@ -52,6 +52,8 @@ class Handlers:
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
+            m.Answer: self.answer,
+            m.Asked: self.answer,
             m.FindRuns: self.find_runs,
             m.Tail: self.tail,
             m.Status: self.status,
@@ -263,6 +265,21 @@ class Handlers:
             finally:
                 link.close()
         stream.send(m.Facts({"state": record["state"]}))
+
+    def answer(self, stream: Stream, message: m.Answer | m.Asked, _payload: bytes) -> None:
+        """Hands on what the user says to a question of a run, or whether there is one."""
+        record = RunDir(self.state, message.run_id).record() or {}
+        over = not record or record["state"] in FINAL_STATES
+        link = None if over else sessions.connect(self.state, record["session"])
+        told: m.Message = m.Facts({})
+        if link is not None:
+            try:
+                told = link.ask(message)
+            except sessions.NoSession:
+                pass  # it has just ended, and its question with it
+            finally:
+                link.close()
+        stream.send(told)
 
     # The records of runs.
 

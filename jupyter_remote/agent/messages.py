@@ -337,6 +337,27 @@ class Amend(Message):
     kind: ClassVar[int] = 73
 
 
+class Answer(Message):
+    """What the user says to a question (event ``input_request``) of a run; Facts: whether it was ``taken``.
+
+    Args:
+        request: the question's number.
+        secrets: ``text``, or ``how`` it was not answered: ``eof`` or ``refused``. Never written down.
+    """
+
+    run_id: str
+    request: int
+    secrets: dict[str, Any]
+    kind: ClassVar[int] = 100
+
+
+class Asked(Message):
+    """Which ``request`` of a run is not answered yet; Facts, empty when there is none."""
+
+    run_id: str
+    kind: ClassVar[int] = 101
+
+
 class Surveyed(Message):
     """The worker's interpreter and its packages (`usage.survey`)."""
 

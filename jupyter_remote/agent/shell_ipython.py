@@ -11,6 +11,7 @@ import types
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.page import as_hook, display_page
 from traitlets import Any as AnyTrait
 from traitlets import Type as TypeTrait
 from traitlets.config import Config
@@ -101,6 +102,8 @@ class IPythonShell:
         for part in parts:
             part.publish_event = publish
         sys.modules["__main__"] = module
+        # `name?` is shown, never paged: a pager would ask the user to go on.
+        self._shell.set_hook("show_in_pager", as_hook(display_page), 0)  # type: ignore[no-untyped-call]
 
     def run(self, code: str) -> str:
         """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""

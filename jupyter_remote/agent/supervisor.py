@@ -123,6 +123,11 @@ class Supervisor:
             return self.turns.enqueue(message, payload)
         if isinstance(message, m.Signal):
             self.turns.interrupt(message)
+        elif isinstance(message, m.Answer):
+            return self.turns.answer(message)
+        elif isinstance(message, m.Asked):
+            run = self.turns.find(message.run_id)
+            return m.Facts({} if run is None or run.question is None else {"request": run.question})
         elif isinstance(message, m.Status):
             return m.Facts(self._facts())
         elif isinstance(message, m.StopSession):
