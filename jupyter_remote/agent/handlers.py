@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PIECE = 1 << 17
 FEW = 20
+# How long a session may think about half-typed code.
+CONSULTED = 0.3
 
 
 class Handlers:
@@ -54,6 +56,7 @@ class Handlers:
             m.Signal: self.signal,
             m.Answer: self.answer,
             m.Asked: self.answer,
+            m.Consult: self.consult,
             m.FindRuns: self.find_runs,
             m.Tail: self.tail,
             m.Status: self.status,
@@ -277,6 +280,19 @@ class Handlers:
                 told = link.ask(message)
             except sessions.NoSession:
                 pass  # it has just ended, and its question with it
+            finally:
+                link.close()
+        stream.send(told)
+
+    def consult(self, stream: Stream, message: m.Consult, payload: bytes) -> None:
+        """Asks a live session what half-typed code means; none is started for it."""
+        link = sessions.connect(self.state, message.session)
+        told: m.Message = m.Facts({"busy": 1})
+        if link is not None:
+            try:
+                told = link.ask(message, payload, timeout=CONSULTED)
+            except sessions.NoSession:
+                pass  # the client has given up by now
             finally:
                 link.close()
         stream.send(told)

@@ -358,6 +358,33 @@ class Asked(Message):
     kind: ClassVar[int] = 101
 
 
+class Consult(Message):
+    """What half-typed code (payload) means in a session; Facts, with ``busy`` when its worker can't say now.
+
+    Args:
+        session: its name.
+        what: ``complete`` or ``inspect``.
+        cursor: where in the code, in characters.
+        detail: how much help, as IPython's detail level.
+        number: between supervisor and worker.
+    """
+
+    session: str
+    what: str
+    cursor: int
+    detail: int = 0
+    number: int = 0
+    kind: ClassVar[int] = 102
+
+
+class Consulted(Message):
+    """The worker's answer to a Consult: ``matches`` (text, type, start, end) or ``data``; empty when none."""
+
+    number: int
+    facts: dict[str, Any]
+    kind: ClassVar[int] = 103
+
+
 class Surveyed(Message):
     """The worker's interpreter and its packages (`usage.survey`)."""
 

@@ -112,3 +112,22 @@ class IPythonShell:
         if error is None:
             return "ok"
         return "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+
+    def complete(self, code: str, cursor: int) -> dict[str, Any]:
+        """What may stand at the cursor."""
+        from IPython.core.completer import provisionalcompleter, rectify_completions
+
+        completer = self._shell.Completer
+        completer.use_jedi = False  # it reads files for seconds, and the objects themselves are here
+        with provisionalcompleter():
+            found = list(rectify_completions(code, completer.completions(code, cursor)))
+        return {"matches": [[one.text, one.type or "", one.start, one.end] for one in found]}
+
+    def inspect(self, code: str, cursor: int, detail: int) -> dict[str, Any]:
+        """Help on what stands at the cursor."""
+        from IPython.utils.tokenutil import token_at_cursor
+
+        try:
+            return {"data": self._shell.object_inspect_mime(token_at_cursor(code, cursor), detail)}
+        except KeyError:
+            return {}

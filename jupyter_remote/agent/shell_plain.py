@@ -10,6 +10,8 @@ import os
 import sys
 import types
 
+from . import introspection
+
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     import asyncio
@@ -91,6 +93,14 @@ class PlainShell:
             self._error(error, name)
             return "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
         return "ok"
+
+    def complete(self, code: str, cursor: int) -> dict[str, Any]:
+        """What may stand at the cursor."""
+        return introspection.complete(self.namespace, code, cursor)
+
+    def inspect(self, code: str, cursor: int, _detail: int) -> dict[str, Any]:
+        """Help on what stands at the cursor."""
+        return introspection.inspect(self.namespace, code, cursor)
 
     def _execute(self, code: str, name: str) -> None:
         tree = ast.parse(code, name)

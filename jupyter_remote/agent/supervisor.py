@@ -15,6 +15,7 @@ import time
 
 from . import messages as m
 from .child import CHUNK
+from .consults import Consults
 from .control import Control, listen, wake_on_signals
 from .ladder import GRACE, Ladder
 from .paths import read_json, remove_tree
@@ -50,6 +51,9 @@ class Supervisor:
         self.window, self.rounds = 0.0, 0
         ladder = Ladder(self.mark)
         self.turns = Turns(state, folder, self.name, self.identity, self.place, ladder, self.control.notify)
+
+        consults = Consults(self.turns, self.control.answer)
+        self.control.consult, self.turns.consulted = consults.ask, consults.told
 
     # The loop.
 

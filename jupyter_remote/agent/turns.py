@@ -62,6 +62,7 @@ class Turns:
         self.leaving = False
         self.served = False
         self.last_used = time.monotonic()
+        self.consulted: Callable[[m.Consulted], None] = lambda _: None
         self._tell = tell
         self._kills = kills()
         self._environment: str | None = None  # digest of what the worker says of its packages
@@ -261,6 +262,8 @@ class Turns:
                     self.active.happened(message.event)
                 if self.place.child is not None:
                     self.place.child.acknowledge()
+            elif isinstance(message, m.Consulted):
+                self.consulted(message)
             elif isinstance(message, m.Surveyed):
                 self._surveyed(message.facts)
             elif isinstance(message, m.Finished) and self.active is not None and not self.active.stopping:

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
         def run(self, code: str) -> str:
             """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
 
+        def complete(self, code: str, cursor: int) -> dict[str, Any]:
+            """What may stand at the cursor."""
+
+        def inspect(self, code: str, cursor: int, detail: int) -> dict[str, Any]:
+            """Help on what stands at the cursor."""
+
 
 # How long after a cell nothing else must come before the time is used for something of ours.
 PAUSE = 0.5
@@ -103,6 +109,16 @@ class Worker:
             while frame := self._inbox.next():
                 if isinstance(frame.message, m.Execute):
                     self._run(shell, frame.message, frame.payload.decode("utf-8"))
+                elif isinstance(frame.message, m.Consult):
+                    self._consult(shell, frame.message, frame.payload.decode("utf-8"))
+
+    def _consult(self, shell: Shell, message: m.Consult, code: str) -> None:
+        from .introspection import consult  # most sessions are asked nothing
+
+        facts = consult(shell, message, code)
+        self._pace.flush()  # what it printed is no cell's
+        with self._lock:
+            self._channel.sendall(encode(0, m.Consulted(message.number, facts)))
 
     def _look_around(self) -> None:
         """Tells which packages there are, when that may have changed since it was told last."""
