@@ -6,6 +6,7 @@ the notebook. How an answer travels is `run.py`'s.
 
 from __future__ import annotations
 
+import _thread
 import getpass
 import signal
 import sys
@@ -14,11 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .errors import ConnectionLost
+from .errors import ConnectionLost, RemoteError
 from .transports.prompt import can_ask
 
 if TYPE_CHECKING:
     from .run import Event, Run
+
+# How often it is looked whether a question that the user has before him is still open.
+_LOOK_S = 1.0
 
 
 def put(run: Run, event: Event, interrupted: Callable[[], None]) -> None:
@@ -38,13 +42,15 @@ def put(run: Run, event: Event, interrupted: Callable[[], None]) -> None:
     if not (can_ask() or (run.started_here and _piped())):
         _unanswerable(run, event, request)
         return
+    watch = _Watch(run, request)
     try:
-        with _own_interrupts():
+        with _own_interrupts(), watch:
             text = _ask(str(event.data.get("prompt", "")), bool(event.data.get("password")))
     except EOFError:
         run.answer(request, how="eof")
     except KeyboardInterrupt:
-        interrupted()  # the code there is interrupted, and takes its question back
+        if not watch.void:
+            interrupted()  # the code there is interrupted, and takes its question back
     except RuntimeError:
         # ipykernel's StdinNotImplementedError, or a process without stdin.
         _unanswerable(run, event, request)
@@ -82,6 +88,50 @@ def _unanswerable(run: Run, event: Event, request: int) -> None:
         file=sys.stderr,
         flush=True,
     )
+
+
+class _Watch:
+    """Ends the input here when the question is void: answered by somebody else, or its run is over.
+
+    Args:
+        run: whose question it is.
+        request: its number.
+    """
+
+    def __init__(self, run: Run, request: int) -> None:
+        self.void = False
+        self._run = run
+        self._request = request
+        self._answered = threading.Event()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            threading.Thread(target=self._look, name="jupyter-remote question", daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:  # from here on nobody is interrupted any more
+            self._answered.set()
+
+    def _look(self) -> None:
+        while not self._answered.wait(_LOOK_S):
+            try:
+                void = not _open(self._run, self._request)
+            except RemoteError:
+                return  # who waits for the run is told
+            with self._lock:
+                if void and not self._answered.is_set():
+                    self.void = True
+                    _interrupt_main()
+                    return
+
+
+def _interrupt_main() -> None:
+    if hasattr(signal, "pthread_kill"):
+        # A signal of its own: only that wakes a main thread that reads from a terminal.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 @contextmanager

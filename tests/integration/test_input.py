@@ -167,6 +167,22 @@ def test_an_interrupt_at_the_prompt_is_one_there(local: Place, monkeypatch: pyte
     assert (run.state, text_of(seen)) == ("finished", "there\n")
 
 
+def test_a_question_that_another_viewer_answers_is_asked_no_longer(
+    local: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = local.remote.run_cell("input('x')")
+    other = local.open().attach(run.id)
+
+    def nobody_types(_prompt: str) -> str:
+        other.answer(1, "from there")
+        await_true(lambda: False)
+        return "never"
+
+    monkeypatch.setattr("builtins.input", nobody_types)
+    follow(run, lambda _: None)
+    assert (run.state, run.result) == ("finished", {"text/plain": "'from there'"})
+
+
 # A notebook's kernel.
 
 
