@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cuts import open_remote, way_to
-from hosts import Place, await_true
+from hosts import PATIENCE_S, Place, await_true
 from proxy import Proxy
 from sshd import SshHost
-from test_fronts_local import Kernel, Message, kernel, workspace
+from test_fronts_local import MAIN, Kernel, Message, kernel, workspace
 
+import jupyter_remote
 from jupyter_remote.config import Config
 from jupyter_remote.follow import follow
 from jupyter_remote.remote import Remote
@@ -181,6 +186,48 @@ def test_a_question_that_another_viewer_answers_is_asked_no_longer(
     monkeypatch.setattr("builtins.input", nobody_types)
     follow(run, lambda _: None)
     assert (run.state, run.result) == ("finished", {"text/plain": "'from there'"})
+
+
+# The command line.
+
+
+def detached(workspace: Path, code: str) -> Run:
+    run = jupyter_remote.connect("local", workspace=workspace).run_cell(code, session="asks")
+    run.detach()
+    return run
+
+
+def test_a_terminal_answers_what_it_attaches_to(workspace: Path) -> None:
+    run = detached(workspace, "import getpass; print(input('name? '), len(getpass.getpass('pass? ')))")
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-c", MAIN, "attach", run.id, "--host", "local"]
+    with subprocess.Popen(
+        words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        for expected, typed in ((b"name? ", b"bob\n"), (b"pass? ", b"s3cr3t\n"), (b"bob 6", b"")):
+            while expected not in shown:
+                assert select.select([ours], [], [], PATIENCE_S)[0]
+                shown += os.read(ours, 1 << 16)
+            os.write(ours, typed)
+        assert process.wait(PATIENCE_S) == 0
+    os.close(ours)
+    assert b"s3cr3t" not in shown
+
+
+def test_a_viewer_that_cannot_ask_leaves_the_question_to_others(workspace: Path) -> None:
+    run = detached(workspace, "print(input('name? '))")
+    words = [sys.executable, "-c", MAIN, "attach", run.id, "--host", "local", "--quiet"]
+    with subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        said = process.stderr.readline().decode()
+        assert f"run {run.id} on local waits for input ('name? ')" in said
+        run.answer(1, "bob")
+        assert process.stdout.read() == b"bob\n"
+        assert process.wait(PATIENCE_S) == 0
 
 
 # A notebook's kernel.
