@@ -157,8 +157,12 @@ class Worker:
             self.publish("error", ename=type(error).__name__, evalue=str(error), traceback=[str(error)])
         finally:
             signal.signal(signal.SIGINT, _too_late)
+            # A debugger that steps out of the cell must not stop in our frames when nobody can be asked any
+            # more. Here and not in a function, which it would step into; a tracer of another kind stays.
+            bdb = sys.modules.get("bdb")
+            if bdb is not None and isinstance(getattr(sys.gettrace(), "__self__", None), bdb.Bdb):
+                sys.settrace(None)
             self._asking.open = False
-            sys.settrace(None)  # a debugger that was left open must not stop in our own frames
             self._restore(before, home)
         self._flush_c()
         self._pace.end()

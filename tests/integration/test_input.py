@@ -96,8 +96,12 @@ def test_a_debugger_is_talked_to(local: Place) -> None:
     shown = text_of(answer_all(run, ["p y + 1", "y = 7", "c"]))
     assert "6\n" in shown
     assert shown.endswith("7\n")
-    # One that is left open at the end of the cell does not stop in what runs afterwards.
-    answer_all(local.remote.run_cell("breakpoint()"), ["n", "n", "n", "c"])
+    # One that steps out of the cell ends with it, wherever it has got to.
+    run = local.remote.run_cell("x = 1\nbreakpoint()")
+    for event in run.events():
+        if event.kind == "input_request":
+            run.answer(event.data["request"], "n")
+    assert local.run("x").check().result == {"text/plain": "1"}
     local.run("def f(): q = 41; 1 / 0\nf()")
     run = local.remote.run_cell("%debug")
     assert "42\n" in text_of(answer_all(run, ["p q + 1", "q"]))
@@ -133,7 +137,11 @@ def test_the_first_answer_counts(local: Place) -> None:
     run = local.remote.run_cell("input('x') + input('y')")
     other = local.open()
 
+    replies: list[Event] = []
+
     def twice(event: Event) -> None:
+        if event.kind == "input_reply":
+            replies.append(event)
         if event.kind == "input_request":
             request = event.data["request"]
             run.answer(request, "1")
@@ -141,6 +149,7 @@ def test_the_first_answer_counts(local: Place) -> None:
 
     run.wait(twice)
     assert run.result == {"text/plain": "'11'"}
+    assert len(replies) == 2
 
 
 @pytest.fixture
