@@ -7,8 +7,8 @@ import json
 import os
 import threading
 
+from . import live, sessions, shared
 from . import messages as m
-from . import sessions, shared
 from .capsule import Capsule
 from .follow import follow
 from .paths import expand
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 PIECE = 1 << 17
 FEW = 20
-# How long a session may think about half-typed code.
-CONSULTED = 0.3
 
 
 class Handlers:
@@ -54,9 +52,9 @@ class Handlers:
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
-            m.Answer: self.answer,
-            m.Asked: self.answer,
-            m.Consult: self.consult,
+            m.Answer: self.live,
+            m.Asked: self.live,
+            m.Consult: self.live,
             m.FindRuns: self.find_runs,
             m.Tail: self.tail,
             m.Status: self.status,
@@ -269,33 +267,9 @@ class Handlers:
                 link.close()
         stream.send(m.Facts({"state": record["state"]}))
 
-    def answer(self, stream: Stream, message: m.Answer | m.Asked, _payload: bytes) -> None:
-        """Hands on what the user says to a question of a run, or whether there is one."""
-        record = RunDir(self.state, message.run_id).record() or {}
-        over = not record or record["state"] in FINAL_STATES
-        link = None if over else sessions.connect(self.state, record["session"])
-        told: m.Message = m.Facts({})
-        if link is not None:
-            try:
-                told = link.ask(message)
-            except sessions.NoSession:
-                pass  # it has just ended, and its question with it
-            finally:
-                link.close()
-        stream.send(told)
-
-    def consult(self, stream: Stream, message: m.Consult, payload: bytes) -> None:
-        """Asks a live session what half-typed code means; none is started for it."""
-        link = sessions.connect(self.state, message.session)
-        told: m.Message = m.Facts({"busy": 1})
-        if link is not None:
-            try:
-                told = link.ask(message, payload, timeout=CONSULTED)
-            except sessions.NoSession:
-                pass  # the client has given up by now
-            finally:
-                link.close()
-        stream.send(told)
+    def live(self, stream: Stream, message: m.Message, payload: bytes) -> None:
+        """Asks a live session, or hands it an answer."""
+        stream.send(live.ask(self.state, message, payload))
 
     # The records of runs.
 
