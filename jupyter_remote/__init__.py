@@ -26,6 +26,7 @@ __all__ = [
     "errors",
     "hosts",
     "load_ipython_extension",
+    "unload_ipython_extension",
 ]
 
 # Name -> (module, attribute of it); an empty attribute means the module itself.
@@ -59,7 +60,21 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from .magics import RemoteMagics
 
     shell.register_magics(RemoteMagics)
+    from . import completion, inspection
+
+    completion.install(shell)
+    inspection.install(shell)
     from .history import still_running
 
     if said := still_running(shell.user_ns):
         print(said)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Undo what :func:`load_ipython_extension` did to the shell; links and sessions stay."""
+    from . import completion, inspection
+
+    completion.uninstall(shell)
+    inspection.uninstall(shell)
+    for magics in shell.magics_manager.magics.values():
+        magics.pop("remote", None)

@@ -105,6 +105,8 @@ class DetachedView:
         if event.kind in ("display", "result"):
             text = event.data.get("data", {}).get("text/plain")
             self._window.add(f"{text}\n" if isinstance(text, str) else "")
+        elif event.kind == "input_request":
+            self._window.add(f"{event.data.get('prompt', '')}\n[it waits for input: attach to answer]\n")
         elif event.kind == "error":
             self._window.add("\n".join(event.data.get("traceback") or []) + "\n")
 

@@ -26,16 +26,24 @@ _LAST = 3
 
 
 def follow(run: Run, sink: Sink) -> None:
-    """Pass each event of `run` to `sink`, once and in order, until the run has ended.
+    """Pass each event of `run` to `sink`, once and in order, until the run has ended; put its questions.
 
     Raises:
         Interrupted: interrupted three times here; the run may go on there.
         RemoteError: the link failed. A run that failed raises nothing.
     """
     ladder = _Ladder(run)
+
+    def take(event: Event) -> None:
+        sink(event)
+        if event.kind == "input_request":
+            from . import questions  # most runs ask nothing
+
+            questions.put(run, event, ladder.press)
+
     try:
         with ladder.on_signal():
-            run.wait(sink)
+            run.wait(take)
     except KeyboardInterrupt:
         if ladder.presses < _LAST:
             # Off the main thread, where no handler can be set, the first interrupt is the only one to be had.

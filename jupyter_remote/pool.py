@@ -16,6 +16,20 @@ _pool: dict[tuple[str, Path, str], Remote] = {}
 _pool_lock = threading.Lock()
 
 
+def live(name: str) -> Remote | None:
+    """A host of that name to which a link is open now, for the current workspace; none is opened."""
+    root = Path.cwd().resolve()
+    with _pool_lock:
+        found = [remote for key, remote in _pool.items() if key[:2] == (name, root)]
+    return next((remote for remote in reversed(found) if remote.link.live is not None), None)
+
+
+def any_live() -> bool:
+    """Whether a link to any host is open."""
+    with _pool_lock:
+        return any(remote.link.live is not None for remote in _pool.values())
+
+
 def connect(
     name: str, *, workspace: Path | None = None, ask: Prompter | None = None, **overrides: Any
 ) -> Remote:

@@ -20,7 +20,7 @@ from .errors import ConnectionLost, Interrupted, LaunchError, ProtocolError, Rem
 from .linkstate import LinkState, Told
 
 if TYPE_CHECKING:
-    from .connection import Stream
+    from .connection import Connection, Stream
     from .hostlink import HostLink
     from .sync.session import SyncReport
 
@@ -35,8 +35,8 @@ class Event:
     Args:
         seq: its number in the log; a viewer that has it resumes after it.
         time: seconds since the epoch, by the host's clock.
-        kind: stdout, stderr, display, update_display, clear_output, comm, result, error, state,
-            gap or end.
+        kind: stdout, stderr, display, update_display, clear_output, comm, result, error, input_request,
+            input_reply, state, gap or end.
         text: what was printed (stdout, stderr), decoded; a character cut in two comes with its second half.
         raw: the printed bytes.
         data: the other fields of the event (``data``, ``metadata``, ``transient`` of a display; ``ename``,
@@ -63,6 +63,7 @@ class Run:
 
     Attributes:
         on_link: told when the link is lost, of each change until it is back, and then; None for nobody.
+        started_here: whether this object started it, so that nobody else is there to be asked.
     """
 
     def __init__(self, link: HostLink, record: dict[str, Any], stream: Stream, seq: int = 0) -> None:
@@ -79,11 +80,13 @@ class Run:
         self.sync_report: SyncReport | None = None
         self.seq = seq
         self.on_link: Told | None = None
+        self.started_here = False
         self._link = link
         self._stream = stream
         self._following = False
         self._stopped = False
         self._owed = 0
+        self._unsent: m.Answer | None = None
         self._told: LinkState | None = None
         self._lock = threading.Lock()
         self._level = 0
@@ -216,6 +219,47 @@ class Run:
         self._level = 1
         self.interrupt()
 
+    def question(self) -> int | None:
+        """The number of the question (event ``input_request``) that waits for an answer, None when none does.
+
+        Raises:
+            ConnectError: the host can't be reached.
+        """
+        number = self._link_now().ask(m.Asked(self.id)).get("request")
+        return number if isinstance(number, int) else None
+
+    def answer(self, request: int, text: str = "", *, how: str | None = None) -> None:
+        """Answers a question of the code; the first answer counts.
+
+        While somebody waits for its events and the link is down, it is sent as soon as the link is back.
+
+        Args:
+            request: the question's number, ``data["request"]`` of the event ``input_request``.
+            text: what `input` returns there.
+            how: ``eof`` for the end of the input, ``refused`` when nobody can be asked; instead of a text.
+
+        Raises:
+            ConnectError: nobody waits for its events, and the host can't be reached.
+        """
+        self._unsent = m.Answer(self.id, request, {"text": text} if how is None else {"how": how})
+        try:
+            self._send_answer()
+        except ConnectionLost:
+            if not self._following:
+                raise
+
+    def _send_answer(self) -> None:
+        if self._unsent is not None:
+            self._link_now().ask(self._unsent)
+            self._unsent = None
+
+    def _link_now(self) -> Connection:
+        """The connection; who waits for events has it made again, anybody else makes it here."""
+        connection = self._link.live if self._following else self._link.connection()
+        if connection is None:
+            raise ConnectionLost("the link is down", host=self.host)
+        return connection
+
     def _receive(self, again: bool = False) -> Iterator[Event]:
         self._following = True
         try:
@@ -258,6 +302,7 @@ class Run:
                     self._stream = connection.request(m.Attach(self.id, self.seq, self._printed))
                     accepted(self._stream.receive().message)
                     self._pay()
+                    self._send_answer()
                     break
             except RemoteError as error:
                 raise self._left(error) from None

@@ -121,7 +121,9 @@ def start(
             connection = link.restore(told, PATIENCE_S)
             told(LinkState(link.host.name, True))
             with suppress(UsageError, ConnectionLost):
-                return attach(link, connection, run["id"])
+                attached = attach(link, connection, run["id"])
+                attached.started_here = True
+                return attached
     raise SyncError(
         f"the mirror on {link.host.name} keeps changing: another client syncs to {session['workspace']}",
         host=link.host.name,
@@ -147,7 +149,7 @@ def _send(
     stream = connection.request(message, code)
     report = pushed.finish() if pushed else None
     run = Run(link, accepted(stream.receive().message), stream)
-    run.sync_report = report
+    run.started_here, run.sync_report = True, report
     history.started(run.record, code.decode("utf-8"))
     if provenance and workspace and known is None:
         provenance.follow(connection, run.id, workspace.generation)

@@ -46,6 +46,7 @@ class ActiveRun:
         self.reason: str | None = None
         self.deadline: float | None = None
         self.full: OSError | None = None
+        self.question: int | None = None  # what its code has asked and nobody has answered
         self.kills: dict[str, int] = {}
         self._began: float | None = None
         self._unwritten = 0
@@ -101,6 +102,23 @@ class ActiveRun:
         log = self._log
         assert log is not None
         self._write(lambda: log.event(event))
+
+    def happened(self, event: dict[str, Any]) -> None:
+        """Appends an event of the worker's."""
+        if event["kind"] == "input_request":
+            self.question = event.get("request")
+        elif event["kind"] == "input_reply":
+            if event.get("request") != self.question:
+                return  # answered in the moment it was withdrawn
+            self.question = None
+        self.event(event)
+
+    def answered(self, request: int, how: str) -> bool:
+        """Notes that a question has its answer, not which; False when it has one already."""
+        if request != self.question:
+            return False
+        self.happened({"kind": "input_reply", "request": request, "how": how})
+        return True
 
     def end(self, state: str, exit_code: int) -> None:
         """Appends the last event; the caller tells the viewers, then calls :meth:`close`."""

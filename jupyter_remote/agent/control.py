@@ -70,6 +70,7 @@ class Control:
         self._selector = selector
         self._handle = handle
         self._newest = newest
+        self.consult: Callable[[Any, int, m.Consult, bytes], None] | None = None  # answered later
         self._agents: dict[socket.socket, Decoder] = {}
         self._watches: dict[socket.socket, tuple[int, m.Watch]] = {}
 
@@ -104,8 +105,10 @@ class Control:
             for frame in self._agents[agent].receive(data):
                 if isinstance(frame.message, m.Watch):
                     self._watches[agent] = (frame.stream, frame.message)
+                elif isinstance(frame.message, m.Consult) and self.consult is not None:
+                    self.consult(agent, frame.stream, frame.message, frame.payload)
                 else:
-                    self._answer(agent, frame.stream, self._handle(frame.message, frame.payload))
+                    self.answer(agent, frame.stream, self._handle(frame.message, frame.payload))
         except (WireError, KeyError):  # KeyError: it was dropped between two of its requests
             self._drop(agent)
 
@@ -115,9 +118,10 @@ class Control:
             newest = self._newest(watch.run_id)
             if newest is None or newest > watch.seq:
                 del self._watches[agent]
-                self._answer(agent, stream, m.Grew(-1 if newest is None else newest))
+                self.answer(agent, stream, m.Grew(-1 if newest is None else newest))
 
-    def _answer(self, agent: socket.socket, stream: int, message: m.Message) -> None:
+    def answer(self, agent: socket.socket, stream: int, message: m.Message) -> None:
+        """Sends an answer."""
         # Answers are small and few; an agent that doesn't take them is not waited for.
         try:
             agent.sendall(encode(stream, message))

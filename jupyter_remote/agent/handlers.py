@@ -7,8 +7,8 @@ import json
 import os
 import threading
 
+from . import live, sessions, shared
 from . import messages as m
-from . import sessions, shared
 from .capsule import Capsule
 from .follow import follow
 from .paths import expand
@@ -53,6 +53,9 @@ class Handlers:
             m.Attach: self.attach,
             m.CallBack: self.call_back,
             m.Signal: self.signal,
+            m.Answer: self.live,
+            m.Asked: self.live,
+            m.Consult: self.live,
             m.Tail: self.tail,
             m.Status: self.status,
             m.ListSessions: self.list_sessions,
@@ -269,6 +272,10 @@ class Handlers:
             finally:
                 link.close()
         stream.send(m.Facts({"state": record["state"]}))
+
+    def live(self, stream: Stream, message: m.Message, payload: bytes) -> None:
+        """Asks a live session, or hands it an answer."""
+        stream.send(live.ask(self.state, message, payload))
 
     # The records of runs.
 

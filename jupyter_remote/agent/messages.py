@@ -8,12 +8,13 @@ same messages are used. No behaviour belongs here.
 from __future__ import annotations
 
 from .message import KINDS, Message, MessageError
+from .messages_live import Answer, Asked, Consult, Consulted
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
-__all__ = ["KINDS", "Message", "MessageError"]
+__all__ = ["KINDS", "Answer", "Asked", "Consult", "Consulted", "Message", "MessageError"]
 
 
 # --- any direction, on an open stream ---------------------------------------------------------------

@@ -12,6 +12,7 @@ import types
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.page import as_hook, display_page
 from traitlets import Any as AnyTrait
 from traitlets import Type as TypeTrait
 from traitlets.config import Config
@@ -105,6 +106,8 @@ class IPythonShell:
             part.publish_event = publish
         sys.modules["__main__"] = module
         self._comms = Comms(publish, self._shell.showtraceback)
+        # `name?` is shown, never paged: a pager would ask the user to go on.
+        self._shell.set_hook("show_in_pager", as_hook(display_page), 0)  # type: ignore[no-untyped-call]
 
     def run(self, code: str) -> str:
         """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
@@ -117,3 +120,22 @@ class IPythonShell:
     def hear(self, messages: str) -> str:
         """Gives messages of the front end to the widgets; returns as :meth:`run`."""
         return self._comms.hear(json.loads(messages))
+
+    def complete(self, code: str, cursor: int) -> dict[str, Any]:
+        """What may stand at the cursor."""
+        from IPython.core.completer import provisionalcompleter, rectify_completions
+
+        completer = self._shell.Completer
+        completer.use_jedi = False  # it reads files for seconds, and the objects themselves are here
+        with provisionalcompleter():
+            found = list(rectify_completions(code, completer.completions(code, cursor)))
+        return {"matches": [[one.text, one.type or "", one.start, one.end] for one in found]}
+
+    def inspect(self, code: str, cursor: int, detail: int) -> dict[str, Any]:
+        """Help on what stands at the cursor."""
+        from IPython.utils.tokenutil import token_at_cursor
+
+        try:
+            return {"data": self._shell.object_inspect_mime(token_at_cursor(code, cursor), detail)}
+        except KeyError:
+            return {}

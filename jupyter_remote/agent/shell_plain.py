@@ -11,6 +11,8 @@ import sys
 import types
 import warnings
 
+from . import introspection
+
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     import asyncio
@@ -123,6 +125,14 @@ class PlainShell:
     def hear(self, messages: str) -> str:
         """Nothing: widgets need IPython."""
         return "ok"
+
+    def complete(self, code: str, cursor: int) -> dict[str, Any]:
+        """What may stand at the cursor."""
+        return introspection.complete(self.namespace, code, cursor)
+
+    def inspect(self, code: str, cursor: int, _detail: int) -> dict[str, Any]:
+        """Help on what stands at the cursor."""
+        return introspection.inspect(self.namespace, code, cursor)
 
     def _execute(self, code: str, name: str) -> None:
         tree = ast.parse(code, name)

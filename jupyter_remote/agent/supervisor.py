@@ -15,6 +15,7 @@ import time
 
 from . import messages as m
 from .child import CHUNK
+from .consults import Consults
 from .control import Control, listen, wake_on_signals
 from .ladder import GRACE, Ladder
 from .paths import read_json, remove_tree
@@ -50,6 +51,9 @@ class Supervisor:
         self.window, self.rounds = 0.0, 0
         ladder = Ladder(self.mark)
         self.turns = Turns(state, folder, self.name, self.identity, self.place, ladder, self.control.notify)
+
+        consults = Consults(self.turns, self.control.answer)
+        self.control.consult, self.turns.consulted = consults.ask, consults.told
 
     # The loop.
 
@@ -123,6 +127,11 @@ class Supervisor:
             return self.turns.enqueue(message, payload)
         if isinstance(message, m.Signal):
             self.turns.interrupt(message)
+        elif isinstance(message, m.Answer):
+            return self.turns.answer(message)
+        elif isinstance(message, m.Asked):
+            run = self.turns.find(message.run_id)
+            return m.Facts({} if run is None or run.question is None else {"request": run.question})
         elif isinstance(message, m.Status):
             return m.Facts(self._facts())
         elif isinstance(message, m.StopSession):

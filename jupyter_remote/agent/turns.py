@@ -62,6 +62,7 @@ class Turns:
         self.leaving = False
         self.served = False
         self.last_used = time.monotonic()
+        self.consulted: Callable[[m.Consulted], None] = lambda _: None
         self._tell = tell
         self._kills = kills()
         self._environment: str | None = None  # digest of what the worker says of its packages
@@ -259,14 +260,29 @@ class Turns:
                     self._hand_over(run)
             elif isinstance(message, m.Happened):
                 if self.active is not None:
-                    self.active.event(message.event)
+                    self.active.happened(message.event)
                 if self.place.child is not None:
                     self.place.child.acknowledge()
+            elif isinstance(message, m.Consulted):
+                self.consulted(message)
             elif isinstance(message, m.Surveyed):
                 self._surveyed(message.facts)
             elif isinstance(message, m.Finished) and self.active is not None and not self.active.stopping:
                 self.active.record["used"] = message.used
                 self._end(*endings.of_cell(self.active, message.outcome))
+
+    def answer(self, message: m.Answer) -> m.Message:
+        """Hands an answer over to the code that asked; the first one counts."""
+        run, child = self.active, self.place.child
+        if run is None or run.id != message.run_id or child is None or child.channel is None:
+            return m.Facts({"taken": 0})
+        if not run.answered(message.request, str(message.secrets.get("how", "text"))):
+            return m.Facts({"taken": 0})
+        try:
+            child.channel.sendall(encode(0, message))
+        except OSError:
+            pass  # it has just died
+        return m.Facts({"taken": 1})
 
     def reap(self) -> None:
         """Takes the ends of children, adopted ones too."""

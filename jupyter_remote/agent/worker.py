@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -17,10 +16,13 @@ import threading
 
 from . import messages as m
 from . import usage
+from .asking import Asking
+from .inbox import Inbox
+from .interrupts import Held
 from .launch import CHANNEL
 from .output import Pace, unbuffer_c
 from .rundir import LARGEST_LINE, write_blob
-from .wire import Decoder, encode
+from .wire import encode
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -36,6 +38,12 @@ if TYPE_CHECKING:
 
         def hear(self, messages: str) -> str:
             """Gives messages of the front end (JSON) to the widgets; returns as :meth:`run`."""
+
+        def complete(self, code: str, cursor: int) -> dict[str, Any]:
+            """What may stand at the cursor."""
+
+        def inspect(self, code: str, cursor: int, detail: int) -> dict[str, Any]:
+            """Help on what stands at the cursor."""
 
 
 # How long after a cell nothing else must come before the time is used for something of ours.
@@ -55,10 +63,13 @@ class Worker:
         self._ack = ack
         self._lock = threading.Lock()
         self._blobs = ""
+        self._inbox = Inbox(channel)
+        self._asking = Asking(self._inbox, self.publish)
         self._pace = Pace()
         sys.stdout = self._pace.open(1)
         sys.stderr = self._pace.open(2)
         self._pace.start()
+        self._asking.install()
         self._flush_c = unbuffer_c()
         self._used = False
         self._seen: tuple[Any, ...] | None = None
@@ -77,21 +88,7 @@ class Worker:
             event = {"kind": kind, "blob": write_blob(self._blobs, content), "n": len(content)}
         else:
             event = json.loads(content)
-        if threading.current_thread() is not threading.main_thread():
-            self._send_and_wait(event)
-            return
-        # Half a frame would end the session, so an interrupt waits until it is out.
-        late: list[int] = []
-        handler = signal.signal(signal.SIGINT, lambda number, _frame: late.append(number))
-        try:
-            self._send_and_wait(event)
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        if late:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def _send_and_wait(self, event: dict[str, Any]) -> None:
-        with self._lock:
+        with Held(), self._lock:
             self._channel.sendall(encode(0, m.Happened(event)))
             os.read(self._ack, 1)
 
@@ -105,17 +102,26 @@ class Worker:
         }
         self._look_around()
         self._channel.sendall(encode(0, m.Ready(facts)))
-        decoder = Decoder()
         while True:
-            if self._used and not select.select([self._channel], [], [], PAUSE)[0]:
-                self._used = False
-                self._look_around()
-            data = self._channel.recv(1 << 16)
-            if not data:
+            try:
+                if not self._inbox.look(PAUSE if self._used else None):
+                    self._used = False
+                    self._look_around()
+            except EOFError:
                 return
-            for frame in decoder.receive(data):
+            while frame := self._inbox.next():
                 if isinstance(frame.message, m.Execute):
                     self._run(shell, frame.message, frame.payload.decode("utf-8"))
+                elif isinstance(frame.message, m.Consult):
+                    self._consult(shell, frame.message, frame.payload.decode("utf-8"))
+
+    def _consult(self, shell: Shell, message: m.Consult, code: str) -> None:
+        from .introspection import consult  # most sessions are asked nothing
+
+        facts = consult(shell, message, code)
+        self._pace.flush()  # what it printed is no cell's
+        with self._lock:
+            self._channel.sendall(encode(0, m.Consulted(message.number, facts)))
 
     def _look_around(self) -> None:
         """Tells which packages there are, when that may have changed since it was told last."""
@@ -142,6 +148,7 @@ class Worker:
                 home = os.getcwd()
                 os.chdir(os.path.expanduser(message.run["cwd"]))
             self._pace.begin()
+            self._asking.open = True
             # Python's own handler, so that no frame of ours is in the traceback of an interrupt.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             outcome = shell.run(code) if message.run["kind"] == "cell" else shell.hear(code)
@@ -153,6 +160,12 @@ class Worker:
             self.publish("error", ename=type(error).__name__, evalue=str(error), traceback=[str(error)])
         finally:
             signal.signal(signal.SIGINT, _too_late)
+            # A debugger that steps out of the cell must not stop in our frames when nobody can be asked any
+            # more. Here and not in a function, which it would step into; a tracer of another kind stays.
+            bdb = sys.modules.get("bdb")
+            if bdb is not None and isinstance(getattr(sys.gettrace(), "__self__", None), bdb.Bdb):
+                sys.settrace(None)
+            self._asking.open = False
             self._restore(before, home)
         self._flush_c()
         self._pace.end()
