@@ -26,6 +26,7 @@ __all__ = [
     "errors",
     "hosts",
     "load_ipython_extension",
+    "unload_ipython_extension",
 ]
 
 # Name -> (module, attribute of it); an empty attribute means the module itself.
@@ -58,8 +59,16 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register `%%remote` and `%remote` (IPython calls this for `%load_ext jupyter_remote`)."""
     from .magics import RemoteMagics
 
+    unload_ipython_extension(shell)  # loaded twice, it must not send a cell twice
     shell.register_magics(RemoteMagics)
     from .history import still_running
 
     if said := still_running(shell.user_ns):
         print(said)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """End `%autoremote` (IPython calls this for `%unload_ext jupyter_remote`)."""
+    magics = shell.magics_manager.registry.get("RemoteMagics")
+    if magics is not None:
+        magics.auto.off()
