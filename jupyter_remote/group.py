@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from .agent import messages as m
 from .parsing import Values
-from .ranks import fallback_port, master_address, new_group, place_of, twins, variables
+from .ranks import Place, fallback_port, master_address, new_group, place_of, twins, variables
 
 if TYPE_CHECKING:
     from .linkstate import Told
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 # How long the others wait for the first host's free port. It may be down, and they are to run then.
 PATIENCE_S = 5.0
 _LONGEST_NAME = 64
+
+
+# Of a remote, which never goes elsewhere: reading the ssh configuration costs a millisecond for each.
+_places: WeakKeyDictionary[Remote, Place] = WeakKeyDictionary()
+
+
+def _place(remote: Remote) -> Place:
+    if remote not in _places:
+        _places[remote] = place_of(remote.host)
+    return _places[remote]
 
 
 class Part:
@@ -57,7 +68,7 @@ class Group:
         self.id = new_group()
         self._values = values
         self._hosts = [remote.host for remote in remotes]
-        self._places = [place_of(host) for host in self._hosts]
+        self._places = [_place(remote) for remote in remotes]
         doubles = twins([host.name for host in self._hosts], self._places)
         numbered = enumerate(zip(remotes, doubles, strict=True))
         self.parts = [Part(remote, rank, twin) for rank, (remote, twin) in numbered]

@@ -65,8 +65,8 @@ class RemoteMagics(Magics):
 
         if line.strip():
             raise UsageError(f"{LOCAL} takes no words: {line.strip()}")
-        # While `%autoremote` is on, its transformer takes the line away and the cell is as any other. Here the
-        # value and the error are shown by this:
+        # While `%autoremote` is on, its transformer takes the line away and the cell is as any other. Here
+        # the value and the error are shown by this:
         done = self.shell.run_cell(cell, store_history=False)  # type: ignore[no-untyped-call]
         if not done.success:
             raise RemoteError(f"{LOCAL}: failed, see above")
