@@ -94,6 +94,8 @@ def test_cells_of_a_group_meet_and_keep_their_variables(
     assert list(runs) == list(NAMES)
     groups = {run.record["group"] for run in runs.values()}
     assert len(groups) == 1
+    assert shell.run_cell("%remote runs list --local").success
+    assert capsys.readouterr().out.count(groups.pop()) == 3
     # Each has a session of its own, though all three are one machine, and the same one each time.
     assert shell.run_cell("%%remote @team\nmine = rank * 10\nmine").success
     capsys.readouterr()
