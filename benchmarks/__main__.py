@@ -15,6 +15,7 @@ from .harness import Row, print_table, write_json
 # In the order of the table; a name is a module of this folder.
 SUBJECTS = (
     "warm_cell",
+    "many_hosts",
     "cold_cell",
     "streaming",
     "logs",

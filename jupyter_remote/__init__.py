@@ -59,6 +59,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register `%%remote` and `%remote` (IPython calls this for `%load_ext jupyter_remote`)."""
     from .magics import RemoteMagics
 
+    unload_ipython_extension(shell)  # loaded twice, it must not send a cell twice
     shell.register_magics(RemoteMagics)
     from . import completion, inspection
 
@@ -76,5 +77,9 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
     completion.uninstall(shell)
     inspection.uninstall(shell)
+    loaded = shell.magics_manager.registry.get("RemoteMagics")
+    if loaded is not None:
+        loaded.auto.off()
     for magics in shell.magics_manager.magics.values():
-        magics.pop("remote", None)
+        for name in ("remote", "autoremote", "local"):
+            magics.pop(name, None)

@@ -42,7 +42,7 @@ def configuration() -> Config:
 
 
 def one_host(spec: str | None) -> str:
-    """Return the name of the one host that `spec` means.
+    """Return the name of the one host that `spec` means; `some_hosts` is for words that may mean more.
 
     Raises:
         UsageError: none is named, or several are.
@@ -53,10 +53,24 @@ def one_host(spec: str | None) -> str:
         raise UsageError(f"no host named. Valid: {', '.join(config.names())}, or an alias of ~/.ssh/config")
     names = config.expand_hosts(spec)
     if len(names) != 1:
-        raise UsageError(
-            f"{spec} means {len(names)} hosts ({', '.join(names)}); several hosts in one call come later"
-        )
+        raise UsageError(f"{spec} means {len(names)} hosts ({', '.join(names)}); this takes one")
     return names[0]
+
+
+def some_hosts(spec: str | None) -> list[str]:
+    """Return the names of the hosts that `a,b,@group` means, at least one.
+
+    Raises:
+        UsageError: none is named.
+        UnknownHost: no host has one of the names.
+    """
+    config = configuration()
+    if not spec:
+        raise UsageError(f"no host named. Valid: {', '.join(config.names())}, or an alias of ~/.ssh/config")
+    names = config.expand_hosts(spec)
+    for name in names:
+        config.host(name)  # one that can't be used is told before the others have begun
+    return names
 
 
 def named_hosts(specs: Iterable[str]) -> list[str]:
@@ -75,8 +89,8 @@ def run_arguments(values: Values) -> dict[str, Any]:
         "pass_env": values["pass_env"],
         "timeout": values["timeout"],
         "label": values["label"],
-        "notes": {"command": typed.get(), "pull": list(values["pull"])},
-        "on_link": LinkLine(meanwhile="the run starts when it is back"),
+        "notes": {"command": typed.get(), "pull": list(values["pull"]), **(values.get("notes") or {})},
+        "on_link": values.get("on_link") or LinkLine(meanwhile="the run starts when it is back"),
     }
 
 

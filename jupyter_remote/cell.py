@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
-from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say, typed
+from .autoremote import OFF
+from .call import Start, describe_dry_run, run_arguments, some_hosts, start_or_say, typed
 from .detached import show_detached
-from .display import NotebookSink, RemoteResult, show_kept, show_status
+from .display import NotebookSink, RemoteResult, show_kept, show_line, show_status
 from .errors import UsageError
 from .follow import follow
 from .link_line import LinkLine
@@ -28,24 +29,29 @@ from .status_line import StatusLine
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .autoremote import AutoRemote
+    from .group import Part
     from .remote import Remote
     from .run import Event, Run
 
 
-def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Run | None:
-    """Run `cell` as `line` says; return the value of its last expression, or the run that was detached.
+def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Run | dict[str, Run] | None:
+    """Run `cell` as `line` says; return the value of its last expression, or what was detached.
 
     Raises:
         UsageError, ConfigError: the line or the configuration is wrong; nothing was run.
-        RunError: the code failed on the host.
+        RunError: the code failed on the host, or on some of several.
         RemoteError: the host could not be used.
     """
     typed.set(f"%%remote {line}")
     values = parse(CELL, split_line(line))
-    host = one_host(values["hosts"])
+    hosts = some_hosts(values["hosts"])
+    host = hosts[0]
     if not cell.strip():
         raise UsageError(f"the cell is empty: write below the %%remote line what {host} is to run")
     session = values["session"] or session_name(shell.user_ns)
+    if len(hosts) > 1:
+        return _run_together(shell, hosts, cell, session, values)
     remote = _connect(host)
     if values["dry_run"]:
         print(describe_dry_run(remote, _what(values, session), values))
@@ -59,6 +65,52 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Ru
     if sink.result is None or _silenced(cell):
         return None
     return sink.result
+
+
+def run_marked(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Run | dict[str, Run] | None:
+    """Run a cell that `%autoremote` sends, below a line that says where it goes: `→ dgx01`.
+
+    Raises:
+        RemoteError: as `run_cell`.
+    """
+    show_line(
+        f"→ {parse(CELL, split_line(line))['hosts']}", kernel=getattr(shell, "kernel", None) is not None
+    )
+    return run_cell(shell, line, cell)
+
+
+def switch(auto: AutoRemote, line: str) -> None:
+    """Do what `%autoremote` is told: a host and options, `off`, or nothing to say how it stands.
+
+    Raises:
+        UsageError, ConfigError: the words are wrong; it is as it was.
+    """
+    words = split_line(line)
+    if not words:
+        print(f"cells go to: {auto.line}" if auto.line else "cells run here")
+    elif words == [OFF]:
+        auto.off()
+        print("cells run here again")
+    else:
+        hosts = some_hosts(parse(CELL, words, "%autoremote")["hosts"])
+        auto.on(line.strip())
+        print(
+            f"every following cell goes to {', '.join(hosts)}; %%local runs one here, %autoremote off ends it"
+        )
+
+
+def _run_together(
+    shell: InteractiveShell, hosts: list[str], cell: str, session: str, values: Values
+) -> dict[str, Run] | None:
+    from .together import run_together  # most cells have one host
+
+    notebook = notebook_path(shell.user_ns)
+
+    def starter(part: Part) -> Start:
+        return _starter(part.remote, cell, part.session(session), part.values, notebook)
+
+    runs = run_together(hosts, starter, _what(values, session), values)
+    return runs if values["detach"] else None
 
 
 def show_run(

@@ -157,6 +157,7 @@ class HostSettings(Section):
 
     type: Literal["ssh", "ec2", "command", "local"] = "ssh"
     hostname: Word | None = None
+    address: Word | None = None
     user: Word | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     ssh_key: str | None = None

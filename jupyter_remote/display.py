@@ -159,9 +159,13 @@ class TerminalSink:
             if isinstance(text, str):
                 print(text, file=self._stdout, flush=True)
         elif event.kind == "error":
-            text = "\n".join(event.data.get("traceback") or [])
-            colour = self._stderr.isatty() and not os.environ.get("NO_COLOR")
-            print(text if colour else _ANSI.sub("", text), file=self._stderr, flush=True)
+            print(plain_traceback(event, self._stderr), file=self._stderr, flush=True)
+
+
+def plain_traceback(event: Event, stream: TextIO) -> str:
+    """Return an error's traceback as `stream` takes it: in colours only where they are seen."""
+    text = "\n".join(event.data.get("traceback") or [])
+    return text if stream.isatty() and not os.environ.get("NO_COLOR") else _ANSI.sub("", text)
 
 
 def _write_through(stream: TextIO, event: Event) -> None:
@@ -198,13 +202,31 @@ def status_line(run: Run) -> str:
     if run.label:
         words.append(run.label)
     words += [format_duration(run.seconds), f"run {run.id}"]
+    if run.left is not None:
+        words.append(_left(run.left))
     return " · ".join(words)
+
+
+def _left(left: dict[str, Any]) -> str:
+    number = left.get("processes", 0)
+    said = f"{number} process{'' if number == 1 else 'es'} left"
+    if left.get("gpu_memory"):
+        said += f", {left['gpu_memory'] / (1 << 30):.1f} GiB of GPU memory held"
+    return said
 
 
 def show_kept(run: Run) -> None:
     """Tell on stderr which files had changed on the host too, when its run's sync found some."""
     for path, kept in run.sync_report.kept if run.sync_report else ():
         print(f"{run.host}: {path} had changed there too; that version is now {kept}", file=sys.stderr)
+
+
+def show_line(line: str, *, kernel: bool) -> None:
+    """Show a line of ours above what a cell prints: as `show_status` shows how it ended."""
+    if kernel:
+        _publish({"text/plain": line}, {})
+    else:
+        print(line, file=sys.stderr, flush=True)
 
 
 def show_status(run: Run, *, kernel: bool) -> None:

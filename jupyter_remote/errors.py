@@ -7,7 +7,7 @@ libraries are mapped to these where they enter the package, never further in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class RemoteError(Exception):
@@ -171,3 +171,44 @@ class Interrupted(RunError):
     def __init__(self, message: str, **details: object) -> None:
         details.setdefault("run_exit_code", 130)
         super().__init__(message, **details)  # type: ignore[arg-type]
+
+
+class HostsFailed(RunError):
+    """Some of the hosts of one call failed; the others did not, and their runs are what they are.
+
+    Args:
+        failures: what went wrong, by the host's name, in the order of the call.
+        total: how many hosts there were.
+    """
+
+    def __init__(self, failures: Mapping[str, RemoteError], total: int) -> None:
+        self.failures = dict(failures)
+        self.total = total
+        codes = {error.exit_code for error in failures.values()}
+        # What a shell can act on: the code that they share, else that of the first.
+        code = codes.pop() if len(codes) == 1 else next(iter(failures.values())).exit_code
+        named = ", ".join(f"{host} ({_short(error)})" for host, error in failures.items())
+        super().__init__(f"{len(failures)} of {total} hosts failed: {named}", run_exit_code=code)
+
+    def _render_traceback_(self) -> list[str]:
+        parts = [f"{type(self).__name__}: {self.message}"]
+        for host, error in self.failures.items():
+            lines = "\n".join(error._render_traceback_()).strip("\n").splitlines()
+            more = len(lines) - _FIRST_LINES
+            if more > 1:
+                # The first lines say where, the last one says what.
+                last = lines[-1]
+                lines = [*lines[:_FIRST_LINES], f"… {more - 1} more lines: see the output of {host}", last]
+            parts += [f"\n── {host}: {_short(error)}", *lines]
+        return parts
+
+
+# How much of a host's traceback the error of several shows; all of it stands in that host's output.
+_FIRST_LINES = 12
+
+
+def _short(error: RemoteError) -> str:
+    if isinstance(error, RunError):
+        kind = f"{error.ename}, " if error.ename else ""
+        return f"{kind}exit code {error.exit_code}"
+    return type(error).__name__

@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from .option_types import Argument, Command, Kind, Option
 from .options_runs import CLEAN, HISTORY, RUNS
 
-__all__ = ["CELL", "LINE", "Argument", "Command", "Kind", "Option", "help_text", "walk"]
+__all__ = ["AUTOREMOTE", "CELL", "LINE", "Argument", "Command", "Kind", "Option", "help_text", "walk"]
 
-HOSTS = Argument("hosts", "HOSTS", "a host of `list`, an alias of ~/.ssh/config, or `local`", kind="hosts")
+HOSTS = Argument(
+    "hosts",
+    "HOSTS",
+    "a host of `list`, an alias of ~/.ssh/config, or `local`; several as a,b,c or @group",
+    kind="hosts",
+)
 HOST = Argument("host", "HOST", "the host's name")
 SOME_HOSTS = Argument(
     "hosts", "HOST", "hosts; all configured ones when none is named", required=False, many=True
@@ -30,7 +35,8 @@ NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True
 
 PULL = Option(
     "pull",
-    "bring files that match here when the run ends, also when it failed (`sync.pull` of the host too)",
+    "bring files that match here when the run ends, also when it failed (`sync.pull` of the host too); "
+    "of several hosts into `pulled/HOST/`",
     "text",
     "GLOB",
     repeatable=True,
@@ -85,8 +91,17 @@ CELL = Command(
         "%%remote dgx01 --pull 'results/**' --pull '*.png'",
         "%%remote local --bash",
         "%%remote dgx01 --script train.py --epochs 3",
+        "%%remote dgx01,dgx02 --bash",
     ),
 )  # fmt: skip
+
+AUTOREMOTE = Command(
+    "%autoremote",
+    "Send every following cell to a host, as `%%remote` does; `off` ends it, `%%local` runs one here.",
+    arguments=(HOSTS,),
+    options=CELL.options,
+    examples=("%autoremote dgx01", "%autoremote dgx01 --session training", "%autoremote off"),
+)
 
 LINE = Command(
     "%remote",
@@ -168,7 +183,7 @@ LINE = Command(
         ),
         Command(
             "run",
-            "Run a program (or with --script a local script) on a host; exits with its exit code.",
+            "Run a program (or with --script a local script) on hosts; exits with its exit code.",
             arguments=(
                 HOSTS,
                 PROGRAM,
@@ -255,6 +270,9 @@ def help_text() -> str:
     lines += [
         "",
         *(f"    {example}" for example in CELL.examples),
+        "",
+        f"{AUTOREMOTE.name} {AUTOREMOTE.usage}",
+        f"    {AUTOREMOTE.help}",
         "",
         f"{LINE.name} WORDS",
         f"    {LINE.help}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .call import count, format_size
@@ -15,6 +16,7 @@ from .errors import RemoteError
 if TYPE_CHECKING:
     from .remote import Remote
     from .run import Run
+    from .sync.progress import Report
     from .sync.pull import PullReport
 
 _NAMED = 3
@@ -30,24 +32,47 @@ def bring_artifacts(remote: Remote, run: Run, patterns: Sequence[str], *, quiet:
     Raises:
         RemoteError: the pull failed. Not when the run failed too: then it is told, and the run's error comes.
     """
-    wanted = [*remote.host.sync.pull, *patterns]
-    if not wanted or not run.done:
-        return
     from .progress_bar import ProgressBar  # most runs bring nothing
 
+    with ProgressBar(remote.host.name) as progress:
+        lines = brought(remote, run, patterns, quiet=quiet, progress=progress)
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
+
+
+def brought(
+    remote: Remote,
+    run: Run,
+    patterns: Sequence[str],
+    *,
+    quiet: bool,
+    progress: Report | None = None,
+    output: Path | None = None,
+) -> list[str]:
+    """Pull what the host's `sync.pull` and these patterns ask for; return the lines that tell what came.
+
+    Args:
+        run: it has ended, well or not.
+        quiet: tell only what the user has to know.
+        progress: told how far it has come.
+        output: the folder they go to; the workspace when None.
+
+    Raises:
+        RemoteError: as `bring_artifacts`.
+    """
+    wanted = [*remote.host.sync.pull, *patterns]
+    if not wanted or not run.done:
+        return []
     try:
-        with ProgressBar(remote.host.name) as progress:
-            report = remote.pull(wanted, progress=progress)
+        report = remote.pull(wanted, output=output, progress=progress)
     except RemoteError as error:
         if run.state == "finished":
             raise
-        print(f"nothing pulled: {error}", file=sys.stderr, flush=True)
-        return
+        return [f"nothing pulled: {error}"]
     lines = _exceptions(report, remote.host.name, dry_run=False)
     if not quiet:
         lines.append(summary(report, remote.host.name))
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
+    return lines
 
 
 def summary(report: PullReport, host: str) -> str:

@@ -75,6 +75,7 @@ class Run:
         self.exit_code: int | None = record.get("exit_code")
         self.seconds: float = 0.0
         self.reason: str | None = None
+        self.left: dict[str, Any] | None = None
         self.result: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self.sync_report: SyncReport | None = None
@@ -382,6 +383,7 @@ class Run:
             self.exit_code = int(event.data["exit_code"])
             self.seconds = float(event.data["seconds"])
             self.reason = event.data.get("reason")
+            self.left = event.data.get("left")
 
 
 def accepted(message: m.Message) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class ActiveRun:
         self.stopping = False
         self.timed_out = False
         self.reason: str | None = None
+        self.left: dict[str, Any] | None = None
         self.deadline: float | None = None
         self.full: OSError | None = None
         self.question: int | None = None  # what its code has asked and nobody has answered
@@ -134,6 +135,8 @@ class ActiveRun:
             self.reason = f"{self.reason}; {self._unwritten} bytes of its output are missing"
         if self.reason:
             self.record["reason"] = last["reason"] = self.reason
+        if self.left is not None:
+            self.record["left"] = last["left"] = self.left
         if self._log is not None and self._log.left_out:
             self.record["left_out"] = last["left_out"] = self._log.left_out
         self.event(last)

@@ -62,6 +62,7 @@ class Handlers:
             m.StopSession: self.stop_session,
             m.OpenSession: self.open_session,
             m.EndRemains: self.end_remains,
+            m.Meet: self.meet,
             m.ListRuns: self.list_runs,
             m.ReadRun: self.read_run,
             m.ChangeRuns: self.change_runs,
@@ -336,6 +337,12 @@ class Handlers:
         from .stats import host_status
 
         stream.send(m.Facts(dict(host_status(self.state), sessions=list(sessions.records(self.state)))))
+
+    def meet(self, stream: Stream, _message: m.Meet, _payload: bytes) -> None:
+        """Names a free port and an address."""
+        from .meeting import address, free_port
+
+        stream.send(m.Facts({"port": free_port(), "address": address(), "node": os.uname().nodename}))
 
     def list_sessions(self, stream: Stream, _message: m.ListSessions, _payload: bytes) -> None:
         """The live sessions."""

@@ -22,7 +22,7 @@ class Ladder:
     """
 
     def __init__(self, marker: str) -> None:
-        self._marker = marker
+        self.marker = marker
         self._kill_at: float | None = None
 
     @property
@@ -32,14 +32,14 @@ class Ladder:
 
     def start(self) -> None:
         """TERM for all."""
-        send(family(os.getpid(), self._marker), signal.SIGTERM)
+        send(family(os.getpid(), self.marker), signal.SIGTERM)
         self._kill_at = time.monotonic() + GRACE
 
     def top(self) -> bool:
         """To be called until it returns True, which it does once: they are all gone."""
         if self._kill_at is None:
             return False
-        left = family(os.getpid(), self._marker)
+        left = family(os.getpid(), self.marker)
         if not left:
             self._kill_at = None
             return True

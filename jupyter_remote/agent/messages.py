@@ -365,3 +365,12 @@ class EndRemains(Message):
     """End what dead supervisors left behind, and remove their folders; Facts says what was ``ended``."""
 
     kind: ClassVar[int] = 85
+
+
+# --- several hosts at once --------------------------------------------------------------------------
+
+
+class Meet(Message):
+    """Where processes of several hosts could meet on this one; Facts: ``port``, ``address``, ``node``."""
+
+    kind: ClassVar[int] = 125

@@ -14,6 +14,7 @@ from . import messages as m
 from .active import ActiveRun
 from .ladder import GRACE, Ladder
 from .memory import kills
+from .remaining import left
 from .rundir import RunDir
 from .wire import encode
 
@@ -158,6 +159,8 @@ class Turns:
         assert run is not None
         if run.full is not None and state != "stopped":
             state, exit_code = "failed", 1
+        if state == "stopped":
+            run.left = left(self.ladder.marker, self.place.child)
         self._close(run, state, exit_code)
         self._next()
 

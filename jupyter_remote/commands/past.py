@@ -164,11 +164,17 @@ def _print_facts(facts: dict[str, Any]) -> None:
 
 
 def _print_rows(rows: Iterable[Row]) -> None:
-    shown = [_row(row) for row in rows]
-    if not shown:
+    rows = list(rows)
+    if not rows:
         print("no runs")
         return
-    print_table(("RUN", "HOST", "STATE", "EXIT", "STARTED", "WALL", "LABEL", "WHAT"), shown)
+    titles: tuple[str, ...] = ("RUN", "HOST", "STATE", "EXIT", "STARTED", "WALL", "LABEL", "WHAT")
+    shown = [_row(row) for row in rows]
+    groups = [(document_of(row)["options"] or {}).get("group", "") for row in rows]
+    if any(groups):
+        titles = (*titles[:-1], "GROUP", titles[-1])
+        shown = [(*row[:-1], group, row[-1]) for row, group in zip(shown, groups, strict=True)]
+    print_table(titles, shown)
 
 
 def _row(row: Row) -> tuple[object, ...]:

@@ -56,7 +56,7 @@ def remote(config: Path, *words: str, **env: str) -> subprocess.CompletedProcess
         (["run"], 2, "error: no host named. Valid: dgx01, build, local"),
         (["run", "dgx01"], 2, "error: nothing to run on dgx01"),
         (["run", "dgx01", "--timeout", "soon", "--", "true"], 2, "'soon' is not a duration"),
-        (["run", "dgx01,build", "--", "true"], 2, "several hosts in one call come later"),
+        (["sync", "dgx01,build"], 2, "this takes one"),
         (["show", "dgx1"], 3, "error: there is no host `dgx1`; did you mean `dgx01`?"),
         (["test", "nowhere"], 3, "error: there is no host `nowhere`"),
         (["set", "dgx01", "port=abc"], 3, "port: found `abc`; valid is a whole number"),

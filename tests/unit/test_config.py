@@ -172,7 +172,7 @@ def test_expand_hosts(hosts_yaml: Write) -> None:
     [
         (
             "hosts:\n  a:\n    prot: 1\n",
-            "hosts.yaml:3: hosts.a.prot: unknown key; did you mean `port`? Valid: command,",
+            "hosts.yaml:3: hosts.a.prot: unknown key; did you mean `port`? Valid: address, command,",
         ),
         (
             "host: {}\n",

@@ -28,6 +28,7 @@ class Ended:
         self.seconds = 42.12
         self.label = label
         self.reason = "its processes were ended" if state == "stopped" else None
+        self.left = {"processes": 0} if state == "stopped" else None
 
 
 def ended(*args: Any) -> Run:
@@ -108,7 +109,8 @@ def test_a_terminal_gets_the_text_of_displays_and_errors(monkeypatch: pytest.Mon
         (ended("failed", 3), "✗ dgx01 · exit 3 · 42.1 s · run 20261122-014500-7f3a"),
         (
             ended("stopped", 130),
-            "■ dgx01 · stopped: its processes were ended · 42.1 s · run 20261122-014500-7f3a",
+            "■ dgx01 · stopped: its processes were ended · 42.1 s · run 20261122-014500-7f3a"
+            " · 0 processes left",
         ),
         (ended("lost", None), "? dgx01 · lost · 42.1 s · run 20261122-014500-7f3a"),
         (ended("finished", 0, "base line"), "✓ dgx01 · base line · 42.1 s · run 20261122-014500-7f3a"),

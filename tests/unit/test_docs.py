@@ -11,7 +11,15 @@ from jupyter_remote.config import Config
 from jupyter_remote.options import CELL, walk
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/input.md", "docs/runs.md", "docs/widgets.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/input.md",
+    "docs/runs.md",
+    "docs/widgets.md",
+    "docs/hosts-many.md",
+]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
 FLAGS = {flag for command in [CELL, *COMMANDS.values()] for flag in command.flags}
@@ -40,7 +48,9 @@ def test_lists_of_commands_are_complete(page: str) -> None:
     assert named == {words.partition(" ")[0] for words in COMMANDS}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/input.md", "docs/runs.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "docs/input.md", "docs/runs.md", "docs/hosts-many.md"]
+)
 def test_options_in_code_spans_exist(page: str) -> None:
     assert set(re.findall(r"`(--[a-z-]+)`", text(page))) <= FLAGS
 

@@ -12,6 +12,7 @@ import pytest
 
 from jupyter_remote.errors import ConnectionLost, Interrupted
 from jupyter_remote.follow import follow
+from jupyter_remote.ladder import Ladder
 from jupyter_remote.run import Event, Run
 
 
@@ -149,3 +150,20 @@ def test_off_the_main_thread_an_interrupt_is_passed_on() -> None:
     thread.join(30)
     assert len(raised) == 1
     run.interrupts.get(timeout=30)
+
+
+def test_a_press_goes_to_every_run_and_a_later_one_gets_what_it_missed() -> None:
+    runs = [Scripted(), Scripted()]
+    ladder = Ladder(as_run(run) for run in runs)
+    held = threading.Event()
+    runs[0].on_interrupt = lambda: held.wait(30) and None  # a host that doesn't answer holds up no other
+    ladder.press()
+    runs[1].interrupts.get(timeout=30)
+    held.set()
+    runs[0].interrupts.get(timeout=30)
+    late = Scripted()
+    ladder.add(as_run(late))
+    late.interrupts.get(timeout=30)
+    assert late.interrupts.empty()
+    for run in (*runs, late):
+        assert run.interrupts.empty()

@@ -49,8 +49,8 @@ def error_of(result: ExecutionResult) -> Exception:
         ),
         ("%%remote dgx01 --timeout soon\n1", UsageError, "'soon' is not a duration"),
         ("%%remote dgx01 --label 'x\n1", UsageError, "no closing quotation"),
-        ("%%remote dgx01,dgx02\n1", UsageError, "several hosts in one call come later"),
-        ("%%remote @gpus\n1", UsageError, "@gpus means 2 hosts (dgx01, dgx02)"),
+        ("%%remote dgx01,dgx03\n1", ConfigError, "there is no host `dgx03`"),
+        ("%%remote dgx01,dgx02\n \n", UsageError, "the cell is empty"),
         ("%%remote @gpu\n1", ConfigError, "there is no group `gpu`"),
         ("%%remote any\n1", UsageError, "name a host"),
         ("%%remote dgx01\n\n  \n", UsageError, "the cell is empty"),
@@ -60,7 +60,7 @@ def error_of(result: ExecutionResult) -> Exception:
         ("%remote set dgx01 prot=22", ConfigError, "did you mean `port`?"),
         ("%remote run dgx01", UsageError, "nothing to run on dgx01"),
         ("%remote run dgx01 --script nowhere.py", UsageError, "cannot read --script nowhere.py"),
-        ("%remote sync dgx01,dgx02", UsageError, "several hosts"),
+        ("%remote sync @gpus", UsageError, "@gpus means 2 hosts (dgx01, dgx02); this takes one"),
     ],
 )
 def test_a_bad_line_fails_the_cell_with_one_message_and_no_traceback(
