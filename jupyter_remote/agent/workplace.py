@@ -9,13 +9,16 @@ import os
 import selectors
 
 from .child import CHUNK, Child, waiting
+from .launch import boot_argv, environment, interpreter, program, working_folder
+from .paths import write_json
 from .wire import Decoder
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Callable, Iterator
+    from typing import Any, Callable, Iterator
 
     from .messages import Message
+    from .rundir import RunDir
 
 SETUP_TAIL = 1 << 14
 
@@ -26,46 +29,70 @@ class Workplace:
     Args:
         selector: the supervisor's.
         folder: the session's; output that belongs to no run is kept there.
+        record: the session's settings and facts, as ``session.json`` in the folder has them.
+        marker: what the session's processes are known by.
         output: takes what was printed (kind, bytes); returns False when no run wants it.
     """
 
     def __init__(
-        self, selector: selectors.BaseSelector, folder: str, output: Callable[[str, bytes], bool]
+        self,
+        selector: selectors.BaseSelector,
+        folder: str,
+        record: dict[str, Any],
+        marker: str,
+        output: Callable[[str, bytes], bool],
     ) -> None:
+        self.record = record
         self._selector = selector
         self._folder = folder
+        self._marker = marker
         self._output = output
         self._decoder = Decoder()
         self._setup_tail = b""
         self.child: Child | None = None
         self.ready = False
 
-    def start(
-        self, argv: list[str], env: dict[str, str], cwd: str, marker: str, setup: str, channel: bool
-    ) -> Child:
-        """Starts a child in place of the one before.
+    def save(self) -> None:
+        """Writes the session's record."""
+        write_json(os.path.join(self._folder, "session.json"), self.record)
 
-        Args:
-            argv, env, cwd: as for Child.
-            marker: what its processes are known by.
-            setup: shell text to be sourced first, empty for none.
-            channel: whether it is a worker, which is ready only when it says so.
+    def start_worker(self) -> None:
+        """Starts the interpreter of the session, which is ready only when it says so.
 
         Raises:
             OSError: it could not be started.
         """
+        python = interpreter(str(self.record.get("python") or "python3"))
+        argv = boot_argv([python, "-u"], "worker")
+        self._start(argv, environment(self.record), working_folder(self.record, None), channel=True)
+
+    def start_program(
+        self, run: dict[str, Any], folder: RunDir, code: bytes, secrets: dict[str, str]
+    ) -> Child:
+        """Starts what a run of that record says, with its code in that folder.
+
+        Raises:
+            OSError: it could not be started.
+        """
+        argv, env = program(self.record, run, folder, code, secrets)
+        return self._start(argv, env, working_folder(self.record, run.get("cwd")), channel=False)
+
+    def _start(self, argv: list[str], env: dict[str, str], cwd: str, channel: bool) -> Child:
+        setup = str(self.record.get("env_setup") or "")
         path = None
         if setup:
             path = os.path.join(self._folder, "env_setup.sh")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(setup)
         self.ready, self._setup_tail, self._decoder = not channel, b"", Decoder()
-        self.child = Child(argv, cwd, env, marker, path, channel)
-        for fd in self.child.pipes:
+        child = self.child = Child(argv, cwd, env, self._marker, path, channel)
+        for fd in child.pipes:
             self._selector.register(fd, selectors.EVENT_READ, "pipe")
-        if self.child.channel is not None:
-            self._selector.register(self.child.channel, selectors.EVENT_READ, "channel")
-        return self.child
+        if child.channel is not None:
+            self._selector.register(child.channel, selectors.EVENT_READ, "channel")
+        self.record["worker"] = child.identity
+        self.save()
+        return child
 
     @property
     def setup_tail(self) -> str:

@@ -1,0 +1,280 @@
+"""Whose turn it is: the runs of one session, one at a time, from the request to the end.
+
+Sockets and the loop are the supervisor's, the process is the workplace's; here is what happens to runs.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+
+from . import endings
+from . import messages as m
+from .active import ActiveRun
+from .ladder import GRACE, Ladder
+from .rundir import RunDir
+from .wire import encode
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from .workplace import Workplace
+
+# A file that is given up when the disk is full, so that the end of the log can still be written.
+RESERVE = "reserve"
+RESERVED = bytes(1 << 16)
+
+
+class Turns:
+    """The run that has its turn, and those that wait.
+
+    Args:
+        state: state folder of the host.
+        folder: folder of this session.
+        session: name of the session.
+        identity: the supervisor's.
+        place: where the session's process is; its output is to be given to :meth:`output`.
+        ladder: how the processes are ended.
+        tell: tells those who watch that a log has grown.
+    """
+
+    def __init__(
+        self,
+        state: str,
+        folder: str,
+        session: str,
+        identity: dict[str, Any],
+        place: Workplace,
+        ladder: Ladder,
+        tell: Callable[[], None],
+    ) -> None:
+        self.state = state
+        self.folder = folder
+        self.session = session
+        self.identity = identity
+        self.place = place
+        self.ladder = ladder
+        self.active: ActiveRun | None = None
+        self.queue: deque[ActiveRun] = deque()
+        self.leaving = False
+        self.served = False
+        self.last_used = time.monotonic()
+        self._tell = tell
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs, waits, or is being ended."""
+        return bool(self.active or self.queue or self.ladder.climbing)
+
+    def find(self, run_id: str) -> ActiveRun | None:
+        """The run of that id, None when it is over or not ours."""
+        if self.active is not None and self.active.id == run_id:
+            return self.active
+        return next((run for run in self.queue if run.id == run_id), None)
+
+    # From the request to the process.
+
+    def reserve(self) -> None:
+        """Sets aside what the end of a log needs on a full disk."""
+        with open(os.path.join(self.folder, RESERVE), "wb") as file:
+            file.write(RESERVED)
+
+    def _make_room(self) -> None:
+        reserve = os.path.join(self.folder, RESERVE)
+        if os.path.exists(reserve):
+            os.unlink(reserve)
+
+    def enqueue(self, message: m.Execute, code: bytes) -> m.Message:
+        """Starts the run, or lets it wait for its turn; answers with its record."""
+        secrets = message.secrets or {}
+        record = dict(message.run, session=self.session, state="queued", created=time.time())
+        record["env_names"] = sorted({**(record.get("env") or {}), **secrets})
+        record["supervisor"] = self.identity
+        try:
+            folder = RunDir(self.state, message.run["id"])
+            run = ActiveRun(folder, record, code, secrets, self._make_room)
+            at_once = self._idle() and self.place.ready and record["kind"] == "cell"
+            if at_once and self.place.child is not None:
+                run.enter("running", worker=self.place.child.identity)
+            run.create()
+        except FileExistsError:
+            return m.Accepted(folder.record() or {"id": folder.id})
+        except (OSError, ValueError, KeyError) as error:
+            return m.Failure("os", str(error), details={"errno": getattr(error, "errno", None)})
+        if at_once:
+            self.active = run
+            self._hand_over(run)
+        else:
+            self.queue.append(run)
+            self._next()
+        return m.Accepted(record)
+
+    def _idle(self) -> bool:
+        return self.active is None and not self.ladder.climbing and not self.queue and not self.leaving
+
+    def _next(self) -> None:
+        if self.active is None and not self.ladder.climbing and self.queue:
+            run = self.active = self.queue.popleft()
+            run.enter("starting")
+            try:
+                self._begin(run)
+            except OSError as error:
+                self._failed_to_start(endings.cannot_start(error), 127)
+
+    def _begin(self, run: ActiveRun) -> None:
+        if run.record["kind"] == "program":
+            child = self.place.start_program(run.record, run.folder, run.code, run.secrets)
+            run.enter("running", worker=child.identity)
+        elif self.place.child is None:
+            self.place.start_worker()
+        elif self.place.ready:
+            run.enter("running", worker=self.place.child.identity)
+            self._hand_over(run)
+
+    def _hand_over(self, run: ActiveRun) -> None:
+        child = self.place.child
+        assert child is not None and child.channel is not None
+        spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
+        message = m.Execute(run=spec, session={}, secrets=run.secrets)
+        child.channel.sendall(encode(0, message, run.code))
+
+    def _end(self, state: str, exit_code: int) -> None:
+        run, self.active = self.active, None
+        assert run is not None
+        if run.full is not None and state != "stopped":
+            state, exit_code = "failed", 1
+        self._close(run, state, exit_code)
+        self._next()
+
+    def _cancel(self, run: ActiveRun) -> None:
+        self.queue.remove(run)
+        self._close(run, "stopped", endings.INTERRUPTED)
+
+    def _close(self, run: ActiveRun, state: str, exit_code: int) -> None:
+        self.served = True
+        self.last_used = time.monotonic()
+        run.end(state, exit_code)
+        self._tell()  # nobody has to wait for the record, which takes longer than a small cell
+        run.close()
+
+    def _failed_to_start(self, why: str, exit_code: int) -> None:
+        assert self.active is not None
+        self.active.event({"kind": "error", "ename": "LaunchError", "evalue": why, "traceback": []})
+        self._end("failed", exit_code)
+
+    # Stopping.
+
+    def interrupt(self, message: m.Signal) -> None:
+        """Interrupts a run, or ends its processes."""
+        run = self.find(message.run_id)
+        if run is None:
+            return
+        if run is not self.active:
+            self._cancel(run)
+        elif run.state == "starting" and run.record["kind"] == "cell":
+            # No code runs yet, and an interrupt would only break the interpreter that starts.
+            run.reason = "interrupted before it started"
+            self._end("stopped", endings.INTERRUPTED)
+        elif message.level == 1 and self.place.child is not None:
+            self.place.child.interrupt()
+        else:
+            self._terminate("its processes were ended")
+
+    def _terminate(self, reason: str) -> None:
+        assert self.active is not None
+        if not self.active.stopping:
+            self.active.stopping = True
+            self.active.reason = reason
+            self.ladder.start()
+
+    def deadlines(self) -> None:
+        """Ends what is to be ended; called whenever the loop comes round."""
+        now = time.monotonic()
+        for waiting in list(self.queue) if self.leaving else []:
+            self._cancel(waiting)
+        run = self.active
+        if run is not None and self.leaving:
+            self._terminate("the session was stopped")
+        if run is not None and run.full is not None and not run.stopping:
+            self._terminate(str(run.reason))
+        if (
+            run is not None
+            and run.deadline is not None
+            and now > run.deadline
+            and self.place.child is not None
+        ):
+            if not run.timed_out:
+                run.timed_out = True
+                run.reason = f"over its time limit of {run.record['timeout']:g} s"
+                run.deadline = now + GRACE
+                self.place.child.interrupt()
+            else:
+                self._terminate(str(run.reason))
+                run.deadline = None
+        if self.ladder.top():
+            self.reap()  # it may have died since the last look
+            self._child_gone()
+
+    # What the process does.
+
+    def output(self, kind: str, data: bytes) -> bool:
+        """Takes what was printed; False when no run has its turn."""
+        if self.active is None:
+            return False
+        self.active.output(kind, data)
+        return True
+
+    def from_worker(self) -> None:
+        """Takes what the worker says."""
+        for message in self.place.messages():
+            if isinstance(message, m.Ready):
+                self.place.ready = True
+                self.place.record["facts"] = message.facts
+                if self.active is not None and self.place.child is not None:
+                    self.active.enter("running", worker=self.place.child.identity)
+                    self._hand_over(self.active)
+            elif isinstance(message, m.Happened):
+                if self.active is not None:
+                    self.active.event(message.event)
+                if self.place.child is not None:
+                    self.place.child.acknowledge()
+            elif isinstance(message, m.Finished) and self.active is not None and not self.active.stopping:
+                self._end(*endings.of_cell(self.active, message.outcome))
+
+    def reap(self) -> None:
+        """Takes the ends of children, adopted ones too."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self.place.child is not None and pid == self.place.child.pid:
+                self.place.child.ended(status)
+                if not self.ladder.climbing:
+                    self._child_gone()
+
+    def _child_gone(self) -> None:
+        child, run = self.place.child, self.active
+        if child is None:
+            return
+        self.place.drain()
+        was_ready, said = self.place.ready, self.place.setup_tail
+        code = child.exit_code if child.exit_code is not None else 137
+        self.place.release()
+        if run is None:
+            return
+        if run.stopping:
+            self._end(*endings.of_stopped(run, code))
+        elif not was_ready:
+            self._failed_to_start(said or f"the interpreter ended with exit code {code}", code or 1)
+        elif run.record["kind"] == "program":
+            self._end(*endings.of_program(run, code))
+        else:
+            run.event(
+                {"kind": "error", "ename": "WorkerDied", "evalue": endings.death(code), "traceback": []}
+            )
+            self._end("failed", code or 1)
