@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
+from .bringing import bring_variables, show_moved
 from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say
 from .display import NotebookSink, RemoteResult, show_kept, show_status
 from .errors import UsageError
@@ -40,13 +41,16 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | No
         raise UsageError(f"the cell is empty: write below the %%remote line what {host} is to run")
     session = values["session"] or session_name(shell.user_ns)
     remote = _connect(host)
+    send, fetch = _variables(shell, values)
     if values["dry_run"]:
         print(describe_dry_run(remote, _what(values, session), values))
         return None
-    start = _starter(remote, cell, session, values, notebook_path(shell.user_ns))
+    start = _starter(remote, cell, session, values, notebook_path(shell.user_ns), send, fetch)
     lasting = not (values["fresh"] or values["bash"] or values["script"])
     run, sink = _show(shell, remote, start, session if lasting else "", values)
     run.check()
+    if fetch:
+        bring_variables(shell.user_ns, run, values["quiet"])
     if sink.result is None or _silenced(cell):
         return None
     return sink.result
@@ -75,7 +79,28 @@ def _what(values: Values, session: str) -> str:
     return "the cell in a new process" if values["fresh"] else f"the cell in session {session}"
 
 
-def _starter(remote: Remote, cell: str, session: str, values: Values, notebook: str | None) -> Start:
+def _variables(shell: InteractiveShell, values: Values) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What is sent, by name, and what is wanted."""
+    for kind in ("bash", "script"):
+        for option in ("send", "fetch"):
+            if values[option] and values[kind]:
+                raise UsageError(f"--{option} needs a session of Python's, so it can't go with --{kind}")
+    send, fetch = (tuple(dict.fromkeys(sum(values[option], ()))) for option in ("send", "fetch"))
+    missing = [name for name in send if name not in shell.user_ns]
+    if missing:
+        raise UsageError(f"--send: {', '.join(missing)} is not defined here")
+    return {name: shell.user_ns[name] for name in send}, fetch
+
+
+def _starter(
+    remote: Remote,
+    cell: str,
+    session: str,
+    values: Values,
+    notebook: str | None,
+    send: dict[str, Any],
+    fetch: tuple[str, ...],
+) -> Start:
     arguments: dict[str, Any] = {**run_arguments(values), "notebook": notebook}
     if values["script"]:
         name, *words = values["script"]
@@ -83,7 +108,13 @@ def _starter(remote: Remote, cell: str, session: str, values: Values, notebook: 
     if values["bash"]:
         return lambda told: remote.run_bash(cell, progress=told, **arguments)
     return lambda told: remote.run_cell(
-        cell, session=session, fresh=values["fresh"], progress=told, **arguments
+        cell,
+        session=session,
+        fresh=values["fresh"],
+        progress=told,
+        send=send,
+        fetch=fetch,
+        **arguments,
     )
 
 
@@ -93,6 +124,8 @@ def _show(
     host = remote.host.name
     run = start_or_say(start, host)
     show_kept(run)
+    if not values["quiet"]:
+        show_moved(run.sent, "sent", host)
     shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
     sink = NotebookSink(f"{host}/{session or run.id}")
     follow(run, sink)

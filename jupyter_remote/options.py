@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "flag", "text", "path", "session", "pair", "assignment", "variable", "duration", "rest", "hosts"
+    "flag", "text", "path", "session", "pair", "assignment", "variable", "names", "duration", "rest", "hosts"
 ]
 
 
@@ -25,6 +25,7 @@ class Option:
         kind: what its value is; a `flag` has none, `rest` takes every word that follows.
         metavar: the value's name in help texts.
         repeatable: may be given several times; the value is then a tuple.
+        short: its letter, where it has one.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Option:
     kind: Kind = "flag"
     metavar: str = ""
     repeatable: bool = False
+    short: str = ""
 
     @property
     def flag(self) -> str:
@@ -44,7 +46,8 @@ class Option:
 
     @property
     def usage(self) -> str:
-        return f"{self.flag} {self.metavar}" if self.metavar else self.flag
+        flag = f"-{self.short}, {self.flag}" if self.short else self.flag
+        return f"{flag} {self.metavar}" if self.metavar else flag
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,22 @@ PROGRAM = Argument(
 )
 NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True)
 
+SEND = Option(
+    "send",
+    "local variables that the session gets before the cell runs: `x,y` or 'x y'",
+    "names",
+    "NAMES",
+    repeatable=True,
+    short="i",
+)
+FETCH = Option(
+    "fetch",
+    "variables of the session that come here when the cell has ended well",
+    "names",
+    "NAMES",
+    repeatable=True,
+    short="o",
+)
 PULL = Option(
     "pull",
     "bring files that match here when the run ends, also when it failed (`sync.pull` of the host too)",
@@ -153,12 +172,14 @@ CELL = Command(
     "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
     arguments=(HOSTS,),
     options=(
-        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, PULL, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN,
+        QUIET,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
         "%%remote dgx01",
         "%%remote dgx01 --session training --timeout 2h",
+        "%%remote dgx01 -i x,y -o model",
         "%%remote dgx01 --pull 'results/**' --pull '*.png'",
         "%%remote local --bash",
         "%%remote dgx01 --script train.py --epochs 3",

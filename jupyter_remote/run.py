@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from .agent import messages as m
 from .agent.rundir import OUTPUT_KINDS
-from .errors import Interrupted, LaunchError, ProtocolError, RunError
+from .errors import Interrupted, LaunchError, ProtocolError, RunError, UsageError
 
 if TYPE_CHECKING:
     from .connection import Connection, Stream
     from .sync.session import SyncReport
+    from .variables import Moved
 
 # Displays are whole objects in memory; a host that sends more than this for one is not believed.
 LARGEST_EVENT = 1 << 28
@@ -63,6 +64,10 @@ class Run:
         self.result: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self.sync_report: SyncReport | None = None
+        self.sent: Moved | None = None
+        self.received: Moved | None = None
+        self.wanted: tuple[str, ...] = tuple(map(str, record.get("fetch") or ()))
+        self.fetched: dict[str, Any] = {}
         self.seq = 0
         self._connection = connection
         self._stream = stream
@@ -111,6 +116,7 @@ class Run:
         Raises:
             Interrupted: it was stopped.
             LaunchError: its process could not be started.
+            UsageError: variables could not be sent or fetched.
             RunError: the user's code failed.
         """
         if self.state == "finished" or not self.done:
@@ -121,6 +127,8 @@ class Run:
         if name == "LaunchError":
             hint = f"Check the name, and `python` and `env_setup` in `jupyter remote show {self.host}`."
             raise LaunchError(f"{self.host}: no process could be started: {text}", host=self.host, hint=hint)
+        if name == "VariableError":
+            raise UsageError(f"{self.host}: {text}", host=self.host)
         message = f"{name}: {text}" if name else self._ending(code)
         cls = Interrupted if self.state == "stopped" else RunError
         raise cls(
@@ -131,6 +139,27 @@ class Run:
             traceback=error.get("traceback") or [f"{self.host}: {message}"],
             run_exit_code=code,
         )
+
+    def fetch(self) -> dict[str, Any]:
+        """The variables that were asked for with ``fetch``, by name; waits for the end of the run.
+
+        Returns:
+            :attr:`fetched`, which is filled the first time.
+
+        Raises:
+            RunError, Interrupted, LaunchError: the run did not end well, so there are none.
+            UsageError: some are not defined there, or can't travel; the others are in :attr:`fetched`.
+            ProtocolError: what the host sent is not what it says.
+            ConnectionLost: the link is gone; attach to the run again, and fetch them from that one.
+        """
+        self.wait().check()
+        if self.received is None and self.wanted:
+            from .variables import take
+
+            self.fetched, self.received, failed = take(self._connection, self.id, self.wanted)
+            if failed is not None:
+                raise failed
+        return self.fetched
 
     def _ending(self, code: int) -> str:
         why = f" ({self.reason})" if self.reason else ""

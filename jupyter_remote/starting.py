@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets as random_source
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .agent import messages as m
@@ -17,10 +17,13 @@ from .errors import ProtocolError, SyncError, UsageError
 from .run import Run
 
 if TYPE_CHECKING:
+    from .agent.parcel import Parcel
     from .config_models import HostConfig
+    from .connection import Connection
     from .hostlink import HostLink
     from .sync.progress import Report
-    from .sync.session import WorkspaceSync
+    from .sync.session import Pushed, WorkspaceSync
+    from .variables import Moved, Sending
 
 MAX_CODE = 1 << 20
 # How often a sync is planned again because somebody else has synced to the same mirror.
@@ -66,6 +69,8 @@ def start(
     pass_env: Sequence[str] = (),
     sync: Callable[[], WorkspaceSync] | None = None,
     progress: Report | None = None,
+    send: Mapping[str, object] | None = None,
+    fetch: Sequence[str] = (),
 ) -> Run:
     """Syncs the workspace and starts a run.
 
@@ -77,6 +82,8 @@ def start(
         pass_env: names of variables here whose values go there and are never written down.
         sync: makes the workspace's sync, once the host has begun to start; None runs without one.
         progress: told how far the sync has come.
+        send: variables that the session gets before.
+        fetch: names of variables that are wanted after.
 
     Raises:
         ConnectError, SyncError, LaunchError: it could not be started.
@@ -86,18 +93,28 @@ def start(
     if len(text) > MAX_CODE:
         raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
     values = _values(pass_env)
+    parcel = _told_variables(run, link.host, send, fetch)
     # The session's interpreter starts while the files are compared.
     connection = link.connection(m.OpenSession(session))
     workspace = sync() if sync is not None else None
+    sending: Sending | None = None
+    sent: Moved | None = None
     for _ in range(ATTEMPTS):
         try:
             pushed = workspace.push(connection, progress) if workspace else None
             after = pushed.after if pushed else None
             generation = workspace.generation if workspace and after is None else None
-            stream = connection.request(m.Execute(run, session, generation, values, after), text)
+            if parcel is not None and sending is None:
+                sending = _sending(connection, session, run, parcel, pushed)
+            put = sending.number if sending else None
+            stream = connection.request(m.Execute(run, session, generation, values, after, put), text)
             report = pushed.finish() if pushed else None
+            if sending is not None and sent is None:
+                sent = sending.finish()
             started = Run(connection, accepted(stream.receive().message), stream)
             started.sync_report = report
+            started.sent = sent
+            started.wanted = tuple(fetch)
             return started
         except Stale:
             assert workspace is not None
@@ -106,6 +123,35 @@ def start(
         f"the mirror on {link.host.name} keeps changing: another client syncs to {session['workspace']}",
         host=link.host.name,
     )
+
+
+def _told_variables(
+    run: dict[str, Any], host: HostConfig, send: Mapping[str, object] | None, fetch: Sequence[str]
+) -> Parcel | None:
+    """Writes into the run's record which variables come and go, and packs those that go there."""
+    if not send and not fetch:
+        return None
+    from .variables import check_names, pack
+
+    run.update(send=list(send or ()), fetch=list(check_names(fetch, host.name)), trust=host.trust)
+    return pack(send, host) if send else None
+
+
+def _sending(
+    connection: Connection,
+    session: dict[str, Any],
+    run: dict[str, Any],
+    parcel: Parcel,
+    pushed: Pushed | None,
+) -> Sending:
+    from .variables import Sending
+
+    try:
+        return Sending(connection, session, run["id"], run["send"], parcel)
+    except BaseException:
+        if pushed is not None:
+            pushed.finish()  # what was synced is there, and has to be known
+        raise
 
 
 def accepted(message: m.Message) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Handlers:
     def __init__(self, state: str) -> None:
         self.state = state
         self._mirrors: dict[str, Mirror] = {}
-        # A Sync's outcome by its stream, for the Execute that was sent right behind it.
+        # Outcomes of Sync and Put by their streams, for the Execute that was sent right behind them.
         self._syncs: dict[int, bool] = {}
         self._sync_done = threading.Condition()
         self._verbs: dict[type[m.Message], Callable[[Stream, Any, bytes], None]] = {
@@ -51,6 +51,8 @@ class Handlers:
             m.ListSessions: self.list_sessions,
             m.StopSession: self.stop_session,
             m.OpenSession: self.open_session,
+            m.Put: self.put,
+            m.Take: self.take,
         }
 
     def __call__(self, stream: Stream, frame: Frame) -> None:
@@ -177,6 +179,12 @@ class Handlers:
                 if not self._syncs.pop(message.after):
                     stream.send(m.Failure("sync", "the workspace could not be brought there"))
                     return
+        if message.values is not None:
+            with self._sync_done:
+                self._sync_done.wait_for(lambda: message.values in self._syncs)
+                if not self._syncs[message.values]:
+                    stream.send(m.Failure("usage", "the variables could not be brought there"))
+                    return
         spec = _expanded(message.session)
         if message.generation is not None:
             current = self._mirror(spec["workspace"]).generation()
@@ -192,6 +200,42 @@ class Handlers:
             return
         stream.send(answer)
         follow(stream, self.state, run, 0, link)
+
+    def put(self, stream: Stream, message: m.Put, _payload: bytes) -> None:
+        """Keeps variables for a run."""
+        from .exchange import incoming, receive
+
+        done = False
+        try:
+            spec = _expanded(message.session)
+            path = incoming(sessions.folder_of(self.state, spec["name"]), message.run_id)
+            link = sessions.ensure(self.state, spec)
+            try:
+                receive(path, stream.reader(), lambda: _told(link, m.Put({}, message.run_id)))
+            finally:
+                link.close()
+            done = True
+        finally:
+            with self._sync_done:
+                self._syncs[stream.number] = done
+                self._sync_done.notify_all()
+        stream.send(m.Facts({}))
+
+    def take(self, stream: Stream, message: m.Take, _payload: bytes) -> None:
+        """Gives a run's variables away."""
+        from .exchange import pieces
+
+        path = RunDir(self.state, message.run_id).variables_path
+        try:
+            for piece in pieces(path):
+                stream.send(m.Data(), piece)
+        except FileNotFoundError:
+            raise ValueError(
+                f"run {message.run_id} has no variables to fetch, or they were fetched"
+            ) from None
+        stream.send(m.End())
+        if isinstance(stream.receive().message, m.End):
+            os.unlink(path)
 
     def open_session(self, stream: Stream, message: m.OpenSession, _payload: bytes) -> None:
         """Starts a session ahead of its first run."""
@@ -247,6 +291,10 @@ class Handlers:
 def _expanded(session: dict[str, Any]) -> dict[str, Any]:
     workspace = session.get("workspace")
     return dict(session, workspace=expand(workspace)) if workspace else dict(session)
+
+
+def _told(link: sessions.SupervisorLink, message: m.Message) -> None:
+    link.ask(message)
 
 
 def _os_failure(error: OSError) -> m.Failure:

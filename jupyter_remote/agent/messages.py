@@ -182,11 +182,13 @@ class Execute(Message):
 
     Args:
         run: the run's record: id, kind (``cell`` | ``program``), label, notebook, cwd, env, timeout,
-            argv (of a program), script (name of the file that the code is saved as).
+            argv (of a program), script (name of the file that the code is saved as), send and fetch (names
+            of variables that come before and go after it), trust (``pickle`` when these may be pickled).
         session: name, python, env_setup, idle (seconds), one_run, workspace.
         generation: the workspace must be at this generation, None when that doesn't matter.
         secrets: variables whose values are never written down.
         after: stream id of a Sync of this connection that must have succeeded first.
+        values: stream id of a Put of this connection that must have succeeded first.
     """
 
     run: dict[str, Any]
@@ -194,6 +196,7 @@ class Execute(Message):
     generation: int | None = None
     secrets: dict[str, Any] | None = None
     after: int | None = None
+    values: int | None = None
     kind: ClassVar[int] = 23
 
 
@@ -307,3 +310,27 @@ class Finished(Message):
 
     outcome: str
     kind: ClassVar[int] = 44
+
+
+# --- variables -----------------------------------------------------------------------------------------
+
+
+class Put(Message):
+    """Variables for a run that is to come, in Data frames (a ``parcel.py``) up to End; answered by Facts.
+
+    To a supervisor, without Data: they are on their way, so it has to wait for that run.
+    """
+
+    session: dict[str, Any]
+    run_id: str
+    kind: ClassVar[int] = 95
+
+
+class Take(Message):
+    """The variables that a run has left, answered by Data frames (a ``parcel.py``) and End.
+
+    They are removed when the client has answered End: it has them.
+    """
+
+    run_id: str
+    kind: ClassVar[int] = 96

@@ -2,7 +2,8 @@
 
 ``run.json`` what, when, where, state, exit; ``code`` what was run; ``output.log`` what it printed;
 ``events.jsonl`` one line an event: ``seq``, ``t`` (seconds since the epoch), ``kind``, and for output
-``at`` and ``n`` (where in ``output.log``); ``blobs/`` displays too large for a line. Who writes appends
+``at`` and ``n`` (where in ``output.log``); ``blobs/`` displays too large for a line; ``variables`` those that
+were asked for, until a client has them. Who writes appends
 before anybody is told; who reads may come back at any ``seq``. No processes and no sockets here.
 """
 
@@ -48,6 +49,7 @@ class RunDir:
         self.output_path = os.path.join(self.path, "output.log")
         self.events_path = os.path.join(self.path, "events.jsonl")
         self.blobs_path = os.path.join(self.path, "blobs")
+        self.variables_path = os.path.join(self.path, "variables")
 
     def create(self, record: dict[str, Any], code: bytes) -> None:
         """Makes the directory with its first record.

@@ -102,6 +102,12 @@ class IPythonShell:
             part.publish_event = publish
         sys.modules["__main__"] = module
 
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The user's variables."""
+        found: dict[str, Any] = self._shell.user_ns
+        return found
+
     def run(self, code: str) -> str:
         """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
         result = self._shell.run_cell(code, store_history=True)

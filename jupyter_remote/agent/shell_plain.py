@@ -72,7 +72,7 @@ class PlainShell:
         self._publish = publish
         self._module = types.ModuleType("__main__")
         sys.modules["__main__"] = self._module
-        self.namespace = self._module.__dict__
+        self.namespace: dict[str, Any] = self._module.__dict__
         self.namespace["__builtins__"] = builtins
         self.namespace["display"] = self._display
         self._count = 0

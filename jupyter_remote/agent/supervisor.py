@@ -106,6 +106,8 @@ class Supervisor:
             self.turns.interrupt(message)
         elif isinstance(message, m.Status):
             return m.Facts(self._facts())
+        elif isinstance(message, m.Put):
+            self.turns.last_used = time.monotonic()
         elif isinstance(message, m.StopSession):
             self.leave()
         return m.Facts({})

@@ -12,6 +12,7 @@ from collections import deque
 from . import endings
 from . import messages as m
 from .active import ActiveRun
+from .exchange import incoming
 from .ladder import GRACE, Ladder
 from .rundir import RunDir
 from .wire import encode
@@ -137,6 +138,13 @@ class Turns:
         child = self.place.child
         assert child is not None and child.channel is not None
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
+        if run.record.get("send") or run.record.get("fetch"):
+            spec["variables"] = {
+                "load": incoming(self.folder, run.id) if run.record.get("send") else None,
+                "fetch": run.record.get("fetch"),
+                "save": run.folder.variables_path,
+                "pickle": run.record.get("trust") == "pickle",
+            }
         message = m.Execute(run=spec, session={}, secrets=run.secrets)
         child.channel.sendall(encode(0, message, run.code))
 

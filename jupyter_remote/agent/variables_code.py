@@ -1,0 +1,136 @@
+"""Functions, classes and modules as nodes (see ``variables.py``): by their name, or by their source.
+
+What an importable module defines travels as a name, what a notebook defines as its text, decorators included.
+A closure is refused, by the names it closes over: its text alone would be another function.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+
+from .parcel import Broken, Refused
+from .variables_plain import long_name
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from .variables import Packer, Unpacker
+
+
+def pack(packer: Packer, value: Any, _depth: int) -> list[Any] | None:
+    """The node of a function, class or module, None when it is none of these."""
+    if isinstance(value, types.ModuleType):
+        return ["code.module", value.__name__]
+    import inspect
+
+    inner = inspect.unwrap(value) if not isinstance(value, type) else value
+    if not (isinstance(inner, (type, types.FunctionType, types.BuiltinFunctionType))):
+        return None
+    module, name = getattr(inner, "__module__", None), inner.__qualname__
+    if module and module != "__main__":
+        if _reached(module, name) not in (value, inner):
+            raise Refused(f"{long_name(type(value))} {module}.{name} can't be imported by that name")
+        return ["code.name", module, name]
+    if isinstance(inner, types.BuiltinFunctionType):
+        return None
+    if isinstance(inner, types.FunctionType) and inner.__code__.co_freevars:
+        names = ", ".join(inner.__code__.co_freevars)
+        raise Refused(f"{name} is a closure over {names}", "Make these arguments of the function.")
+    if inner.__name__ == "<lambda>":
+        raise Refused("a lambda has no source of its own", "Write it as a function with def.")
+    text = _class_source(inner) if isinstance(inner, type) else _function_source(inner)
+    if text is None:
+        raise Refused(f"the source of {name} can't be found", "Define it in a cell or in a module.")
+    return ["code.source", inner.__name__, packer.node(text)]
+
+
+def _reached(module: str, name: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _function_source(function: Any) -> str | None:
+    import inspect
+    import textwrap
+
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError, IndentationError):
+        return None
+
+
+def _class_source(wanted: type) -> str | None:
+    """The text of a class of a notebook; its methods know their cell, else the newest of that name is it."""
+    import ast
+    import linecache
+
+    methods = [part for part in vars(wanted).values() if isinstance(part, types.FunctionType)]
+    files = [part.__code__.co_filename for part in methods if part.__module__ == wanted.__module__]
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    for file in [*files, *reversed(list(linecache.cache)), *([main] if main else [])]:
+        text = "".join(linecache.getlines(file))
+        if f"class {wanted.__name__}" not in text:
+            continue
+        try:
+            body = ast.parse(text).body
+        except SyntaxError:  # a cell with a magic in it
+            continue
+        for part in reversed(body):
+            if isinstance(part, ast.ClassDef) and part.name == wanted.__name__:
+                first = min([part.lineno, *(decorator.lineno for decorator in part.decorator_list)])
+                return "".join(text.splitlines(True)[first - 1 : part.end_lineno])
+    return None
+
+
+def _unpack_name(unpacker: Unpacker, module: str, name: str) -> Any:
+    _may_run(unpacker)
+    return unpacker.look_up(module, name)
+
+
+def _unpack_module(unpacker: Unpacker, module: str) -> Any:
+    _may_run(unpacker)
+    return unpacker.look_up(module, "")
+
+
+def _unpack_source(unpacker: Unpacker, name: str, text: str) -> Any:
+    _may_run(unpacker)
+    import linecache
+
+    text = unpacker.value(text)
+    if not name.isidentifier():
+        raise Broken("the name of a function")
+    file = f"<{name}, sent>"
+    number = 1
+    while file in linecache.cache:
+        number += 1
+        file = f"<{name}, sent {number}>"
+    made: dict[str, Any] = {}
+    try:
+        exec(compile(text, file, "exec", dont_inherit=True), unpacker.namespace, made)
+    except NameError as error:
+        hint = "Define it there, or send it too, before this."
+        raise Refused(f"{name} needs what is not there: {error}", hint) from None
+    except Exception as error:
+        raise Refused(f"{name} can't be defined there: {type(error).__name__}: {error}") from None
+    # Where tracebacks and inspect look for the text.
+    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+    return made[name]
+
+
+def _may_run(unpacker: Unpacker) -> None:
+    if not unpacker.code:
+        raise Refused(
+            "it is code, and code that a host sends is not run here",
+            "Copy its text, or set `trust: pickle` for a host that you trust.",
+        )
+
+
+UNPACK: dict[str, Callable[..., Any]] = {
+    "code.name": _unpack_name,
+    "code.module": _unpack_module,
+    "code.source": _unpack_source,
+}

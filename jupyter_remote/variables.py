@@ -1,0 +1,200 @@
+"""Variables between this process and a session: packed and sent before a run, fetched and made here after it.
+
+What a value looks like on the way is `agent/variables.py`'s business; here is who is trusted with what, and
+what is told when a value can't travel.
+"""
+
+from __future__ import annotations
+
+import keyword
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .agent import messages as m
+from .agent.parcel import Broken, Parcel, Refused, read_parcel, read_pieces
+from .agent.variables import Unpacker, pack_all
+from .errors import ProtocolError, UsageError
+
+if TYPE_CHECKING:
+    from .config_models import HostConfig
+    from .connection import Connection, Stream
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Variables that went to a session or came from one.
+
+    Args:
+        names: of the variables.
+        bytes: what travelled.
+        seconds: how long that took.
+    """
+
+    names: tuple[str, ...]
+    bytes: int
+    seconds: float
+
+
+def check_names(names: Sequence[str], host: str) -> tuple[str, ...]:
+    """The names of variables, each once.
+
+    Raises:
+        UsageError: one can't be the name of a variable.
+    """
+    for name in names:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise UsageError(f"{name!r} can't be the name of a variable", host=host)
+    return tuple(dict.fromkeys(names))
+
+
+def pack(values: Mapping[str, object], host: HostConfig) -> Parcel:
+    """The variables as they travel; large ones are views of the values themselves, so don't change these.
+
+    Raises:
+        UsageError: one can't be sent; its name, its type and the ways out are told.
+    """
+    check_names(list(values), host.name)
+    try:
+        parcel, refused = pack_all(values, host.trust == "pickle")
+    except Refused as error:
+        refused = {"": error}
+    if refused:
+        raise _refusal("can't send to", refused.values(), host.name)
+    return parcel
+
+
+class Sending:
+    """Variables on their way to a session.
+
+    Args:
+        connection: to the host.
+        session: what the session is started with when there is none.
+        run_id: the run that they are for.
+        names: of the variables.
+        parcel: all of them.
+
+    Raises:
+        DiskFull, LaunchError: the host can't take them.
+        ConnectionLost: the link is gone.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        session: dict[str, Any],
+        run_id: str,
+        names: Sequence[str],
+        parcel: Parcel,
+    ) -> None:
+        self._names = tuple(names)
+        self._parcel = parcel
+        self._start = time.monotonic()
+        self._stream = connection.request(m.Put(session, run_id))
+        self.number = self._stream.number
+        for piece in parcel.pieces():
+            for at in range(0, len(piece), _FRAME):
+                self._stream.send(m.Data(), piece[at : at + _FRAME])
+        self._stream.send(m.End())
+
+    def finish(self) -> Moved:
+        """Waits until they are there.
+
+        Raises:
+            DiskFull, LaunchError, ConnectionLost: they are not.
+        """
+        self._stream.receive()
+        self._stream.close()
+        return Moved(self._names, self._parcel.size, time.monotonic() - self._start)
+
+
+def take(
+    connection: Connection, run_id: str, names: Sequence[str]
+) -> tuple[dict[str, Any], Moved, UsageError | None]:
+    """The variables that a run has left on the host.
+
+    Args:
+        connection: to the host.
+        run_id: of the run, which has ended well.
+        names: what was asked for; no other name is taken.
+
+    Returns:
+        The values by name, what travelled, and an error for those that could not.
+
+    Raises:
+        ProtocolError: what the host sent is not what it says.
+        UsageError: they were fetched before.
+        ConnectionLost: the link is gone; they can be fetched again.
+    """
+    host = connection.host
+    start = time.monotonic()
+    stream = connection.request(m.Take(run_id))
+    counted = _Counted(stream)
+    try:
+        header, buffers = read_parcel(read_pieces(counted.pieces(host.name)))
+        nodes, refused = _nodes(header, names)
+        stream.send(m.End())
+    except Broken as broken:
+        raise ProtocolError(
+            f"the variables that {host.name} sent are broken: {broken}", host=host.name
+        ) from None
+    finally:
+        stream.close()
+    trusted = host.trust == "pickle"
+    unpacker = Unpacker(buffers, sys.modules["__main__"].__dict__, pickle=trusted, code=trusted)
+    del buffers
+    values = {}
+    for name, node in nodes.items():
+        try:
+            values[name] = unpacker.unpack(name, node)
+        except Refused as error:
+            refused[name] = error
+        except Broken as broken:
+            raise ProtocolError(f"{host.name} sent a broken variable: {broken}", host=host.name) from None
+    moved = Moved(tuple(values), counted.size, time.monotonic() - start)
+    return values, moved, _refusal("can't fetch from", refused.values(), host.name) if refused else None
+
+
+class _Counted:
+    """The content that comes on a stream, and how much it is."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.size = 0
+
+    def pieces(self, host: str) -> Iterator[bytes]:
+        while True:
+            frame = self._stream.receive()
+            if isinstance(frame.message, m.End):
+                return
+            if not isinstance(frame.message, m.Data):
+                raise ProtocolError(f"a {type(frame.message).__name__} among variables", host=host)
+            self.size += len(frame.payload)
+            yield frame.payload
+
+
+def _nodes(header: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Refused]]:
+    """What came under each name, and why others did not."""
+    nodes, told = header.get("values"), header.get("refused")
+    if not isinstance(nodes, dict) or not isinstance(told, dict):
+        raise Broken("it has no values")
+    if sorted([*nodes, *told]) != sorted(names):
+        raise Broken("other variables came than were asked for")
+    refused = {}
+    for name, why in told.items():
+        if not isinstance(why, list) or len(why) != 2 or not all(isinstance(text, str) for text in why):
+            raise Broken("it does not say why a variable is missing")
+        refused[name] = Refused(*(text[:2000] for text in why))
+    return nodes, refused
+
+
+def _refusal(verb: str, errors: Iterable[Refused], host: str) -> UsageError:
+    errors = list(errors)
+    hints = dict.fromkeys(error.hint for error in errors if error.hint)
+    text = "; ".join(str(error) for error in errors)
+    return UsageError(f"{verb} {host}: {text}", host=host, hint="\n".join(hints))
+
+
+_FRAME = 1 << 17
