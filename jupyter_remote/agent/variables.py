@@ -61,12 +61,11 @@ class Packer:
         met = dict(self._met)
         try:
             return self.node(value)
-        except Refused as refused:
+        except (Refused, RecursionError) as error:
             del self.buffers[mark:]
             self._met = met
-            raise Refused(f"{name}: {refused}", refused.hint or HINT) from None
-        except RecursionError:
-            raise Refused(f"{name}: it contains itself", HINT) from None
+            why = error if isinstance(error, Refused) else Refused("it contains itself")
+            raise Refused(f"{name}: {why}", why.hint or HINT) from None
 
     def add(self, buffer: Any) -> int:
         """Takes a buffer of bytes and returns its number."""
@@ -112,6 +111,8 @@ class Packer:
                 package = "code"
             if package in GUESTS:
                 node: list[Any] | None = _module(package).pack(self, value, depth)
+                if node is None and callable(value):
+                    node = _module("code").by_name(value)
                 if node is not None:
                     return node
             raise Refused(f"a {long_name(kind)} has no safe form to travel in")

@@ -30,9 +30,10 @@ def pack(packer: Packer, value: Any, _depth: int) -> list[Any] | None:
         return None
     module, name = getattr(inner, "__module__", None), inner.__qualname__
     if module and module != "__main__":
-        if _reached(module, name) not in (value, inner):
+        node = by_name(value) or by_name(inner)
+        if node is None:
             raise Refused(f"{long_name(type(value))} {module}.{name} can't be imported by that name")
-        return ["code.name", module, name]
+        return node
     if isinstance(inner, types.BuiltinFunctionType):
         return None
     if isinstance(inner, types.FunctionType) and inner.__code__.co_freevars:
@@ -46,11 +47,16 @@ def pack(packer: Packer, value: Any, _depth: int) -> list[Any] | None:
     return ["code.source", inner.__name__, packer.node(text)]
 
 
-def _reached(module: str, name: str) -> Any:
+def by_name(value: Any) -> list[Any] | None:
+    """The node of what an importable module knows by its own name, None for anything else."""
+    module = getattr(value, "__module__", None)
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    if not isinstance(module, str) or not isinstance(name, str) or module == "__main__":
+        return None
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
-    return found
+    return ["code.name", module, name] if found is value else None
 
 
 def _function_source(function: Any) -> str | None:
