@@ -6,6 +6,7 @@ what is told when a value can't travel.
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .agent import messages as m
 from .agent.parcel import Broken, Parcel, Refused, read_parcel, read_pieces
 from .agent.variables import Unpacker, pack_all
-from .errors import ProtocolError, UsageError
+from .errors import ConnectionLost, ProtocolError, UsageError
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
@@ -136,25 +137,31 @@ def take(
         header, buffers = read_parcel(read_pieces(counted.pieces(host.name)))
         nodes, refused = _nodes(header, names)
         stream.send(m.End())
+        values = _unpacked(nodes, buffers, refused, host)
+        with contextlib.suppress(ConnectionLost):  # everything is here
+            stream.receive()
     except Broken as broken:
-        raise ProtocolError(
-            f"the variables that {host.name} sent are broken: {broken}", host=host.name
-        ) from None
+        message = f"the variables that {host.name} sent are broken: {broken}"
+        raise ProtocolError(message, host=host.name) from None
     finally:
         stream.close()
+    moved = Moved(tuple(values), counted.size, time.monotonic() - start)
+    return values, moved, _refusal("can't fetch from", refused.values(), host.name) if refused else None
+
+
+def _unpacked(
+    nodes: dict[str, Any], buffers: list[bytearray], refused: dict[str, Refused], host: HostConfig
+) -> dict[str, Any]:
+    """The values; those that can't be made here are added to the refused ones."""
     trusted = host.trust == "pickle"
     unpacker = Unpacker(buffers, sys.modules["__main__"].__dict__, pickle=trusted, code=trusted)
-    del buffers
     values = {}
     for name, node in nodes.items():
         try:
             values[name] = unpacker.unpack(name, node)
         except Refused as error:
             refused[name] = error
-        except Broken as broken:
-            raise ProtocolError(f"{host.name} sent a broken variable: {broken}", host=host.name) from None
-    moved = Moved(tuple(values), counted.size, time.monotonic() - start)
-    return values, moved, _refusal("can't fetch from", refused.values(), host.name) if refused else None
+    return values
 
 
 class _Counted:

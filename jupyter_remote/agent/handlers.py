@@ -236,6 +236,7 @@ class Handlers:
         stream.send(m.End())
         if isinstance(stream.receive().message, m.End):
             os.unlink(path)
+            stream.send(m.Facts({}))  # or a client that goes now would end this before it was removed
 
     def open_session(self, stream: Stream, message: m.OpenSession, _payload: bytes) -> None:
         """Starts a session ahead of its first run."""

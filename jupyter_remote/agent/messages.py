@@ -329,7 +329,7 @@ class Put(Message):
 class Take(Message):
     """The variables that a run has left, answered by Data frames (a ``parcel.py``) and End.
 
-    They are removed when the client has answered End: it has them.
+    They are removed when the client has answered End: it has them. That is answered by Facts.
     """
 
     run_id: str

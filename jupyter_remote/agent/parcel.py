@@ -49,7 +49,8 @@ class Parcel:
     """
 
     def __init__(self, header: dict[str, Any], buffers: list[Any]) -> None:
-        self._buffers = [memoryview(buffer) for buffer in buffers]
+        # As bytes, because a view counts in items; an empty one can't be cast by old Pythons.
+        self._buffers = [memoryview(b if len(b) else b"").cast("B") for b in buffers]
         header = dict(header, buffers=[view.nbytes for view in self._buffers])
         text = json.dumps(header, separators=(",", ":")).encode("ascii")
         if len(text) > MAX_HEADER:

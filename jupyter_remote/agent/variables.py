@@ -37,6 +37,9 @@ HINT = (
 )
 
 
+FIGURE_HINT = "Send what it shows, or save it, fig.savefig('fig.png'), and pull it: --pull fig.png."
+
+
 class Packer:
     """Turns values into nodes and collects their buffers.
 
@@ -115,7 +118,8 @@ class Packer:
                     node = _module("code").by_name(value)
                 if node is not None:
                     return node
-            raise Refused(f"a {long_name(kind)} has no safe form to travel in")
+            hint = FIGURE_HINT if package == "matplotlib" else ""
+            raise Refused(f"a {long_name(kind)} has no safe form to travel in", hint)
         except Refused:
             if not self._pickle:
                 raise

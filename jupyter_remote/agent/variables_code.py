@@ -10,7 +10,6 @@ import sys
 import types
 
 from .parcel import Broken, Refused
-from .variables_plain import long_name
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -29,18 +28,16 @@ def pack(packer: Packer, value: Any, _depth: int) -> list[Any] | None:
     if not (isinstance(inner, (type, types.FunctionType, types.BuiltinFunctionType))):
         return None
     module, name = getattr(inner, "__module__", None), inner.__qualname__
-    if module and module != "__main__":
-        node = by_name(value) or by_name(inner)
-        if node is None:
-            raise Refused(f"{long_name(type(value))} {module}.{name} can't be imported by that name")
+    node = by_name(value) or by_name(inner)
+    if node is not None or isinstance(inner, types.BuiltinFunctionType):
         return node
-    if isinstance(inner, types.BuiltinFunctionType):
-        return None
     if isinstance(inner, types.FunctionType) and inner.__code__.co_freevars:
         names = ", ".join(inner.__code__.co_freevars)
         raise Refused(f"{name} is a closure over {names}", "Make these arguments of the function.")
     if inner.__name__ == "<lambda>":
         raise Refused("a lambda has no source of its own", "Write it as a function with def.")
+    if module and module != "__main__":
+        raise Refused(f"{name} can't be imported from {module}", "Define it at the top of the module.")
     text = _class_source(inner) if isinstance(inner, type) else _function_source(inner)
     if text is None:
         raise Refused(f"the source of {name} can't be found", "Define it in a cell or in a module.")
