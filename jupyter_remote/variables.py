@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from .agent import messages as m
 from .agent.parcel import Broken, Parcel, Refused, read_parcel, read_pieces
 from .agent.variables import Unpacker, pack_all
+from .arrow_stream import check_stream
+from .code_source import pack_code
 from .errors import ConnectionLost, ProtocolError, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def pack(values: Mapping[str, object], host: HostConfig) -> Parcel:
     """
     check_names(list(values), host.name)
     try:
-        parcel, refused = pack_all(values, host.trust == "pickle")
+        parcel, refused = pack_all(values, host.trust == "pickle", code=pack_code)
     except Refused as error:
         refused = {"": error}
     if refused:
@@ -154,7 +156,7 @@ def _unpacked(
 ) -> dict[str, Any]:
     """The values; those that can't be made here are added to the refused ones."""
     trusted = host.trust == "pickle"
-    unpacker = Unpacker(buffers, sys.modules["__main__"].__dict__, pickle=trusted, code=trusted)
+    unpacker = Unpacker(buffers, sys.modules["__main__"].__dict__, pickle=trusted, check=check_stream)
     values = {}
     for name, node in nodes.items():
         try:

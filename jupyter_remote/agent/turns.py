@@ -12,7 +12,6 @@ from collections import deque
 from . import endings
 from . import messages as m
 from .active import ActiveRun
-from .exchange import incoming
 from .ladder import GRACE, Ladder
 from .rundir import RunDir
 from .wire import encode
@@ -139,6 +138,8 @@ class Turns:
         assert child is not None and child.channel is not None
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         if run.record.get("send") or run.record.get("fetch"):
+            from .exchange import incoming  # few runs have any
+
             spec["variables"] = {
                 "load": incoming(self.folder, run.id) if run.record.get("send") else None,
                 "fetch": run.record.get("fetch"),

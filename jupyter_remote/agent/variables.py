@@ -16,7 +16,7 @@ from .variables_plain import BUILT_IN, NAMED, UNPACK, long_name, qualified
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Callable, Mapping
 
 # Which module of ours looks after the types of a package, and after the tags that begin with its name.
 GUESTS = {
@@ -45,12 +45,15 @@ class Packer:
 
     Args:
         pickle: whether what has no safe form may be pickled.
+        code: makes nodes of functions and the like, None for what is none; without it they have no safe form.
     """
 
-    def __init__(self, pickle: bool = False) -> None:
+    def __init__(
+        self, pickle: bool = False, code: Callable[[Packer, Any], list[Any] | None] | None = None
+    ) -> None:
         self.buffers: list[Any] = []
-        self.count = 0
         self._pickle = pickle
+        self._code = code
         # Objects with a number, so that one that is met twice travels once; kept, or their ids were reused.
         self._met: dict[int, tuple[int, object]] = {}
 
@@ -110,14 +113,13 @@ class Packer:
             return ["enum", kind.__module__, kind.__qualname__, self.node(value.value, depth)]
         try:
             package = kind.__module__.partition(".")[0]
-            if package not in GUESTS and (isinstance(value, type) or kind.__module__ in _OF_CODE):
-                package = "code"
+            node: list[Any] | None = None
             if package in GUESTS:
-                node: list[Any] | None = _module(package).pack(self, value, depth)
-                if node is None and callable(value):
-                    node = _module("code").by_name(value)
-                if node is not None:
-                    return node
+                node = _module(package).pack(self, value, depth)
+            if node is None and self._code is not None:
+                node = self._code(self, value)
+            if node is not None:
+                return node
             hint = FIGURE_HINT if package == "matplotlib" else ""
             raise Refused(f"a {long_name(kind)} has no safe form to travel in", hint)
         except Refused:
@@ -148,13 +150,20 @@ class Unpacker:
         namespace: the user's, in which functions and classes are made.
         pickle: whether a pickle is read.
         code: whether code that came is run, and modules it names are imported.
+        check: looks through a stream of Arrow's and raises Broken, where its sender may be hostile.
     """
 
     def __init__(
-        self, buffers: list[bytearray], namespace: dict[str, Any], pickle: bool = False, code: bool = False
+        self,
+        buffers: list[bytearray],
+        namespace: dict[str, Any],
+        pickle: bool = False,
+        code: bool = False,
+        check: Callable[[bytearray], None] | None = None,
     ) -> None:
         self.namespace = namespace
         self.code = code
+        self.check = check
         self._pickle = pickle
         self._buffers: list[bytearray | None] = list(buffers)
         self._made: dict[int, Any] = {}
@@ -257,9 +266,6 @@ class Unpacker:
             raise Refused(f"it can't be unpickled: {type(error).__name__}: {error}") from None
 
 
-_OF_CODE = ("builtins", "functools")
-
-
 def python_version() -> str:
     """Of this process, as far as pickles care."""
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -286,7 +292,10 @@ def _module(package: str) -> Any:
 
 
 def pack_all(
-    values: Mapping[str, object], pickle: bool, missing: Mapping[str, Refused] | None = None
+    values: Mapping[str, object],
+    pickle: bool,
+    missing: Mapping[str, Refused] | None = None,
+    code: Callable[[Packer, Any], list[Any] | None] | None = None,
 ) -> tuple[Parcel, dict[str, Refused]]:
     """A parcel of variables, and why others are not in it.
 
@@ -294,11 +303,12 @@ def pack_all(
         values: by name.
         pickle: whether what has no safe form may be pickled.
         missing: what is known before not to be in it.
+        code: as for Packer.
 
     Raises:
         Refused: all together are too much.
     """
-    packer = Packer(pickle)
+    packer = Packer(pickle, code)
     nodes: dict[str, Any] = {}
     refused = dict(missing or {})
     for name, value in values.items():

@@ -12,6 +12,8 @@ from typing import Any
 
 from jupyter_remote.agent.parcel import Parcel, read_parcel
 from jupyter_remote.agent.variables import Unpacker, pack_all
+from jupyter_remote.arrow_stream import check_stream
+from jupyter_remote.code_source import pack_code
 
 
 class Colour(enum.Enum):
@@ -41,7 +43,7 @@ def cell(source: str) -> dict[str, Any]:
 
 
 def packed(value: object, trusted: bool = False) -> bytes:
-    parcel, refused = pack_all({"x": value}, trusted)
+    parcel, refused = pack_all({"x": value}, trusted, code=pack_code)
     if refused:
         raise refused["x"]
     content = b"".join(parcel.pieces())
@@ -54,7 +56,9 @@ def unpacked(
 ) -> Any:
     header, buffers = read_parcel(io.BytesIO(content).read)
     space = sys.modules["__main__"].__dict__ if space is None else space
-    return Unpacker(buffers, space, pickle=trusted, code=code or trusted).unpack("x", header["values"]["x"])
+    return Unpacker(buffers, space, pickle=trusted, code=code, check=check_stream).unpack(
+        "x", header["values"]["x"]
+    )
 
 
 def trip(value: object, **how: Any) -> Any:

@@ -25,6 +25,7 @@ from PIL import Image
 
 from jupyter_remote.agent.parcel import read_parcel
 from jupyter_remote.agent.variables import Packer, Unpacker, pack_all
+from jupyter_remote.code_source import pack_code
 
 ZONES = [zoneinfo.ZoneInfo("Europe/Berlin"), zoneinfo.ZoneInfo("Asia/Tokyo"), datetime.UTC]
 SCALARS = st.one_of(
@@ -142,7 +143,7 @@ def figure() -> object:
 def test_what_has_no_safe_form_is_refused_by_name_with_a_way_out(
     make: Callable[[], object], says: str
 ) -> None:
-    parcel, refused = pack_all({"mine": make(), "good": np.arange(3)}, False)
+    parcel, refused = pack_all({"mine": make(), "good": np.arange(3)}, False, code=pack_code)
     assert set(refused) == {"mine"}
     assert str(refused["mine"]).startswith("mine: ") and says in str(refused["mine"])
     assert refused["mine"].hint

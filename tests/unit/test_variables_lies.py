@@ -17,7 +17,7 @@ from parcels import packed, parcel_of, same, unpacked
 
 from jupyter_remote.agent.parcel import LENGTH, MAGIC, Broken, Refused, read_parcel, read_pieces
 from jupyter_remote.agent.variables import Unpacker
-from jupyter_remote.agent.variables_arrow import check_stream
+from jupyter_remote.arrow_stream import check_stream
 
 
 def compressed_arrow() -> bytes:
