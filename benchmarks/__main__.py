@@ -13,7 +13,16 @@ from pathlib import Path
 from .harness import Row, print_table, write_json
 
 # In the order of the table; a name is a module of this folder.
-SUBJECTS = ("warm_cell", "cold_cell", "streaming", "imports", "sync_many", "sync_large", "sync_wan")
+SUBJECTS = (
+    "warm_cell",
+    "cold_cell",
+    "streaming",
+    "imports",
+    "sync_many",
+    "sync_large",
+    "sync_wan",
+    "variables",
+)
 
 
 def main() -> int:

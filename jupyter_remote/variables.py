@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .agent import messages as m
-from .agent.parcel import Broken, Parcel, Refused, read_parcel, read_pieces
+from .agent.parcel import Broken, Parcel, Refused, read_parcel, read_pieces, sealed
 from .agent.variables import Unpacker, pack_all
 from .arrow_stream import check_stream
 from .code_source import pack_code
@@ -97,7 +97,7 @@ class Sending:
         self._start = time.monotonic()
         self._stream = connection.request(m.Put(session, run_id))
         self.number = self._stream.number
-        for piece in parcel.pieces():
+        for piece in sealed(parcel.pieces()):
             for at in range(0, len(piece), _FRAME):
                 self._stream.send(m.Data(), piece[at : at + _FRAME])
         self._stream.send(m.End())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from .parcel import PIECE, Refused, read_parcel
+from .parcel import PIECE, Refused, read_parcel, unsealed
 from .rundir import RUN_ID, WRITE, write_all
 from .variables import Unpacker, pack_all
 
@@ -42,6 +42,7 @@ def receive(path: str, read: Callable[[int], bytes], tell: Callable[[], None]) -
         tell: called now and then.
 
     Raises:
+        Broken: it is not what was sent.
         OSError: it can't be written.
     """
     folder = os.path.dirname(path)
@@ -52,10 +53,7 @@ def receive(path: str, read: Callable[[int], bytes], tell: Callable[[], None]) -
     try:
         told = time.monotonic()
         tell()
-        while True:
-            piece = read(PIECE)
-            if not piece:
-                break
+        for piece in unsealed(read):
             write_all(fd, piece)
             if time.monotonic() - told > STILL_COMING:
                 told = time.monotonic()
@@ -103,7 +101,7 @@ def load(path: str, namespace: dict[str, Any], pickle: bool) -> None:
     """
     with open(path, "rb", buffering=0) as file:
         os.unlink(path)
-        header, buffers = read_parcel(file.read)
+        header, buffers = read_parcel(file.read, seal=False)
     # Whoever sends here runs code here anyway.
     unpacker = Unpacker(buffers, namespace, pickle=pickle, code=True)
     del buffers

@@ -204,6 +204,7 @@ class Handlers:
     def put(self, stream: Stream, message: m.Put, _payload: bytes) -> None:
         """Keeps variables for a run."""
         from .exchange import incoming, receive
+        from .parcel import Broken
 
         done = False
         try:
@@ -215,6 +216,8 @@ class Handlers:
             finally:
                 link.close()
             done = True
+        except Broken as broken:
+            raise ValueError(f"the variables did not arrive as they were sent: {broken}") from None
         finally:
             with self._sync_done:
                 self._syncs[stream.number] = done
@@ -224,10 +227,11 @@ class Handlers:
     def take(self, stream: Stream, message: m.Take, _payload: bytes) -> None:
         """Gives a run's variables away."""
         from .exchange import pieces
+        from .parcel import sealed
 
         path = RunDir(self.state, message.run_id).variables_path
         try:
-            for piece in pieces(path):
+            for piece in sealed(pieces(path)):
                 stream.send(m.Data(), piece)
         except FileNotFoundError:
             raise ValueError(

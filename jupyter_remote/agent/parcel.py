@@ -1,7 +1,8 @@
 """Variables as one stream of bytes: a header of JSON, numbered buffers, and a digest over both.
 
-Layout: magic, length of the header (8 bytes, network order), the header, the buffers one behind the other,
-32 bytes of blake2b. The header has the ``buffers``' sizes; what else is in it is ``variables.py``'s business.
+Layout: magic, length of the header (8 bytes, network order), the header, the buffers one behind the other; on the
+link 32 bytes of blake2b behind them, which its two ends make and check. The header has the ``buffers``' sizes;
+what else is in it is ``variables.py``'s business.
 Nothing is allocated for what a header claims, only for what has come. No files and no sockets here.
 """
 
@@ -62,26 +63,52 @@ class Parcel:
         self.size = len(self._start) + sum(view.nbytes for view in self._buffers) + DIGEST_SIZE
 
     def pieces(self) -> Iterator[Any]:
-        """The bytes in order, at most 256 KiB at a time."""
-        digest = blake2b(digest_size=DIGEST_SIZE)
+        """The bytes in order, without the digest, at most 256 KiB at a time."""
         for view in (memoryview(self._start), *self._buffers):
             for at in range(0, view.nbytes, PIECE):
-                piece = view[at : at + PIECE]
-                digest.update(piece)
-                yield piece
-        yield digest.digest()
+                yield view[at : at + PIECE]
 
 
-def read_parcel(read: Callable[[int], bytes]) -> tuple[dict[str, Any], list[bytearray]]:
+def sealed(pieces: Iterable[Any]) -> Iterator[Any]:
+    """The same pieces, and their digest behind them."""
+    digest = blake2b(digest_size=DIGEST_SIZE)
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+    yield digest.digest()
+
+
+def unsealed(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """What was sealed, without the digest.
+
+    Raises:
+        Broken: the digest is wrong; what came before is to be thrown away.
+    """
+    digest = blake2b(digest_size=DIGEST_SIZE)
+    last = b""
+    while True:
+        piece = read(PIECE)
+        if not piece:
+            break
+        last += piece
+        piece, last = last[:-DIGEST_SIZE], last[-DIGEST_SIZE:]
+        digest.update(piece)
+        yield piece
+    if last != digest.digest():
+        raise Broken("its digest is wrong")
+
+
+def read_parcel(read: Callable[[int], bytes], seal: bool = True) -> tuple[dict[str, Any], list[bytearray]]:
     """The header and the buffers of a parcel, once its digest is found right.
 
     Args:
         read: returns up to so many bytes; none at the end.
+        seal: whether there is a digest.
 
     Raises:
         Broken: it is no parcel, it was cut, or its bytes were changed.
     """
-    digest = blake2b(digest_size=DIGEST_SIZE)
+    digest = blake2b(digest_size=DIGEST_SIZE) if seal else None
     take = _Taker(read, digest)
     if take(len(MAGIC)) != MAGIC:
         raise Broken("it does not begin as a parcel does")
@@ -96,9 +123,10 @@ def read_parcel(read: Callable[[int], bytes]) -> tuple[dict[str, Any], list[byte
     if not isinstance(sizes, list) or any(type(n) is not int or n < 0 for n in sizes):
         raise Broken("its header has no sizes")
     buffers = [take(n) for n in sizes]
-    wanted = digest.digest()
-    if take(DIGEST_SIZE) != wanted:
-        raise Broken("its digest is wrong")
+    if digest is not None:
+        wanted = digest.digest()
+        if take(DIGEST_SIZE) != wanted:
+            raise Broken("its digest is wrong")
     if read(1):
         raise Broken("there is more behind its end")
     return header, buffers
@@ -117,7 +145,8 @@ class _Taker:
             piece = self._read(min(size - len(taken), PIECE))
             if not piece:
                 raise Broken("it was cut")
-            self._digest.update(piece)
+            if self._digest is not None:
+                self._digest.update(piece)
             taken += piece
         return taken
 

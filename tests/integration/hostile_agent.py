@@ -16,7 +16,7 @@ from jupyter_remote.agent.entry import new_digest
 from jupyter_remote.agent.pack import SegmentWriter
 from jupyter_remote.agent.parcel import LENGTH as SIZE
 from jupyter_remote.agent.parcel import MAGIC as MAGIC_OF_PARCELS
-from jupyter_remote.agent.parcel import Parcel
+from jupyter_remote.agent.parcel import Parcel, sealed
 from jupyter_remote.agent.version import PROTOCOL, VERSION
 from jupyter_remote.agent.wire import MAGIC, Decoder, Frame, encode
 
@@ -198,7 +198,7 @@ def variables(lie: str) -> Iterator[bytes]:
         nodes["os"] = 1
     elif lie == "v-instead":
         nodes = {"print": nodes["y"]}
-    content = b"".join(Parcel({"values": nodes, "refused": {}}, buffers).pieces())
+    content = b"".join(sealed(Parcel({"values": nodes, "refused": {}}, buffers).pieces()))
     if lie == "v-digest":
         content = content[:-1] + bytes([content[-1] ^ 1])
     elif lie == "v-cut":

@@ -191,6 +191,12 @@ def test_what_a_cut_link_left_is_cleared_by_the_next(local: Place) -> None:
     await_true(lambda: not Path(f"/proc/{agent}").exists())
     local.remote.send({"x": 1})
     assert left(local) == []
+    stream = local.remote.connection().request(m.Put(settings, run_id))
+    stream.send(m.Data(), b"x" * 1000)
+    stream.send(m.End())
+    with pytest.raises(UsageError, match="did not arrive as they were sent: its digest is wrong"):
+        stream.receive()
+    assert left(local) == []
     with pytest.raises(UsageError, match="is not the id of a run"):
         stream = local.remote.connection().request(m.Put(settings, "../../evil"))
         stream.receive()

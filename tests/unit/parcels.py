@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_remote.agent.parcel import Parcel, read_parcel
+from jupyter_remote.agent.parcel import Parcel, read_parcel, sealed
 from jupyter_remote.agent.variables import Unpacker, pack_all
 from jupyter_remote.arrow_stream import check_stream
 from jupyter_remote.code_source import pack_code
@@ -46,7 +46,7 @@ def packed(value: object, trusted: bool = False) -> bytes:
     parcel, refused = pack_all({"x": value}, trusted, code=pack_code)
     if refused:
         raise refused["x"]
-    content = b"".join(parcel.pieces())
+    content = b"".join(sealed(parcel.pieces()))
     assert len(content) == parcel.size
     return content
 
@@ -81,4 +81,4 @@ def same(one: Any, other: Any) -> bool:
 
 
 def parcel_of(node: object, *buffers: bytes) -> bytes:
-    return b"".join(Parcel({"values": {"x": node}, "refused": {}}, list(buffers)).pieces())
+    return b"".join(sealed(Parcel({"values": {"x": node}, "refused": {}}, list(buffers)).pieces()))

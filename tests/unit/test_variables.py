@@ -147,7 +147,7 @@ def test_what_has_no_safe_form_is_refused_by_name_with_a_way_out(
     assert set(refused) == {"mine"}
     assert str(refused["mine"]).startswith("mine: ") and says in str(refused["mine"])
     assert refused["mine"].hint
-    header, buffers = read_parcel(io.BytesIO(b"".join(parcel.pieces())).read)
+    header, buffers = read_parcel(io.BytesIO(b"".join(parcel.pieces())).read, seal=False)
     assert len(buffers) == 1
     assert Unpacker(buffers, {}).unpack("good", header["values"]["good"]).tolist() == [0, 1, 2]
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parcels import packed, parcel_of, same, unpacked
 
-from jupyter_remote.agent.parcel import LENGTH, MAGIC, Broken, Refused, read_parcel, read_pieces
+from jupyter_remote.agent.parcel import LENGTH, MAGIC, Broken, Refused, read_parcel, read_pieces, unsealed
 from jupyter_remote.agent.variables import Unpacker
 from jupyter_remote.arrow_stream import check_stream
 
@@ -158,6 +158,8 @@ def test_every_cut_is_noticed_and_every_piece_size_does() -> None:
     for at in range(len(content)):
         with pytest.raises(Broken):
             read_parcel(io.BytesIO(content[:at]).read)
+        with pytest.raises(Broken):
+            list(unsealed(io.BytesIO(content[:at]).read))
     for size in (1, 7, 1000):
         pieces = [content[at : at + size] for at in range(0, len(content), size)]
         header, buffers = read_parcel(read_pieces(pieces))
