@@ -82,9 +82,9 @@ def _bare_back(host: BenchHost, size: int) -> float:
 
     def receive() -> None:
         channel.write(b"go\n")
-        came = 0
-        while came < size:
-            came += len(channel.read(_PIECE))
+        came = bytearray()  # kept, as a value would be
+        while len(came) < size:
+            came += channel.read(_PIECE)
 
     try:
         return timed(receive)

@@ -98,8 +98,7 @@ class Sending:
         self._stream = connection.request(m.Put(session, run_id))
         self.number = self._stream.number
         for piece in sealed(parcel.pieces()):
-            for at in range(0, len(piece), _FRAME):
-                self._stream.send(m.Data(), piece[at : at + _FRAME])
+            self._stream.send(m.Data(), piece)
         self._stream.send(m.End())
 
     def finish(self) -> Moved:
@@ -204,6 +203,3 @@ def _refusal(verb: str, errors: Iterable[Refused], host: str) -> UsageError:
     hints = dict.fromkeys(error.hint for error in errors if error.hint)
     text = "; ".join(str(error) for error in errors)
     return UsageError(f"{verb} {host}: {text}", host=host, hint="\n".join(hints))
-
-
-_FRAME = 1 << 17

@@ -1,8 +1,8 @@
 """Variables as one stream of bytes: a header of JSON, numbered buffers, and a digest over both.
 
-Layout: magic, length of the header (8 bytes, network order), the header, the buffers one behind the other; on the
-link 32 bytes of blake2b behind them, which its two ends make and check. The header has the ``buffers``' sizes;
-what else is in it is ``variables.py``'s business.
+Layout: magic, length of the header (8 bytes, network order), the header, the buffers one behind the other; on
+the link 32 bytes of blake2b behind them, which its two ends make and check. The header has the sizes of the
+``buffers``; what else is in it is ``variables.py``'s business.
 Nothing is allocated for what a header claims, only for what has come. No files and no sockets here.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAGIC = b"jupyter-remote variables 1\n"
 LENGTH = struct.Struct("!Q")
 DIGEST_SIZE = 32
-PIECE = 1 << 18
+PIECE = 1 << 17
 # Objects made of JSON take some twenty times the room of their text. What is large is in buffers.
 MAX_HEADER = 1 << 26
 
@@ -63,7 +63,7 @@ class Parcel:
         self.size = len(self._start) + sum(view.nbytes for view in self._buffers) + DIGEST_SIZE
 
     def pieces(self) -> Iterator[Any]:
-        """The bytes in order, without the digest, at most 256 KiB at a time."""
+        """The bytes in order, without the digest, at most 128 KiB at a time."""
         for view in (memoryview(self._start), *self._buffers):
             for at in range(0, view.nbytes, PIECE):
                 yield view[at : at + PIECE]
