@@ -141,13 +141,15 @@ def test_without_numpy_there_it_says_so_and_sends_nothing(local: Place, tmp_path
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     bare.chmod(0o755)
     with client(local, python=str(bare)) as remote:
-        run = remote.run_cell("print('ran')", send={"good": 1, "array": np.arange(3)}).wait()
+        remote.send({"good": 0})
+        run = remote.run_cell("print('ran')", send={"good": 1, "new": 1, "array": np.arange(3)}).wait()
         with pytest.raises(UsageError) as caught:
             run.check()
         assert "local: array: a numpy array needs numpy, which " in str(caught.value)
         assert "Install numpy there" in str(caught.value)
-        with pytest.raises(UsageError, match="good is not defined"):
-            remote.fetch(["good"])
+        assert remote.fetch(["good"]) == {"good": 0}
+        with pytest.raises(UsageError, match="new is not defined"):
+            remote.fetch(["new"])
         assert remote.run_cell("x = good + 1", send={"good": 1}, fetch=["x"]).fetch() == {"x": 2}
     assert left(local) == []
 
