@@ -1,12 +1,15 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test kills trees cuts check bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
 	@echo "make test    all tests, with the environment and the system packages they need"
+	@echo "make kills   300 syncs and 300 pulls that die at a random moment, and 2,000 random trees"
+	@echo "make trees   the list of files beside git's own, on 2,000 random trees of each kind (minutes)"
 	@echo "make check   ruff, mypy --strict, vermin"
+	@echo "make cuts    cut a run's link 500 times, and compare what arrived with what was printed"
 	@echo "make bench   every figure beside its peer's; writes build/bench.json"
 	@echo "make clean   remove .venv, build/ and caches"
 
@@ -19,8 +22,24 @@ test:
 	@scripts/environment test
 	@scripts/test
 
+kills:
+	@scripts/system-packages openssh-client openssh-server rsync git
+	@scripts/environment test
+	@SYNC_KILLS=300 SYNC_TREES=2000 PULL_KILLS=300 scripts/test --timeout 3600 \
+		tests/integration/test_kills.py tests/integration/test_sync_trees.py tests/integration/test_pulls_at_once.py
+
+trees:
+	@scripts/system-packages git
+	@scripts/environment test
+	@RULES_TREES=2000 scripts/test --timeout 3600 -k list_is_gits tests/unit/test_sync_rules.py
+
 check:
 	@scripts/check
+
+cuts:
+	@scripts/system-packages openssh-client openssh-server
+	@scripts/environment test
+	@.venv/bin/python tests/integration/cuts.py $(CUTS)
 
 bench:
 	@scripts/system-packages openssh-client openssh-server rsync git

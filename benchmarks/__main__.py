@@ -17,10 +17,13 @@ SUBJECTS = (
     "warm_cell",
     "cold_cell",
     "streaming",
+    "logs",
     "imports",
+    "history",
     "sync_many",
     "sync_large",
     "sync_wan",
+    "viewing",
     "variables",
 )
 

@@ -1,4 +1,4 @@
-"""One large file: what a rename, an append and an insertion put on the wire; how fast a new one moves.
+"""One large file: what a rename, an edit and going back put on the wire; how fast a new one moves.
 
 The peer of the throughput is the same bytes through a channel of the same transport into a file.
 """
@@ -74,6 +74,23 @@ def _wire_bytes(host: BenchHost, size: int) -> Iterator[Row]:
             _insert(file, size // 2, b"x" * inserted)
             remote.sync()
         yield at_most_bytes(f"on the wire: 1 kB inserted in a {named}", wire.total, 3 * _MB, "its size", size)
+
+        with counted(remote) as wire:
+            file = file.rename(folder / "anew.bin")
+            _insert(file, size // 3, b"y" * inserted)
+            remote.sync()
+        name = f"on the wire: {named} renamed, and 1 kB inserted"
+        # 1 MB, and what the host tells of its blocks: 32 bytes each.
+        yield at_most_bytes(name, wire.total, _MB + size // 250, "its size", size)
+
+        other = make_random_file(host.scratch / "other", size)
+        old = file.rename(host.scratch / "old")
+        other.rename(file)
+        remote.sync()
+        with counted(remote) as wire:
+            old.replace(file)
+            remote.sync()
+        yield at_most_bytes(f"on the wire: {named} as it was before", wire.total, 10_000, "its size", size)
 
 
 def _insert(file: Path, at: int, what: bytes) -> None:

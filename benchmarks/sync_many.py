@@ -77,12 +77,46 @@ def _hundred_thousand(host: BenchHost, files: int) -> Iterator[Row]:
 
     tree = make_tree(host.scratch / "large", files, 500)
     index = index_file(str(tree))
+    Scanner(tree, index=index).scan()
+
+    def fresh() -> float:
+        return timed(Scanner(tree, index=index).scan)
+
     scanner = Scanner(tree, index=index)
     scanner.scan(), scanner.scan()
-    (warm,) = interleaved(5, lambda: timed(scanner.scan))
-    yield at_most(f"scan, {files} files, nothing changed", warm, 2.0, 5)
-    (again,) = interleaved(3, lambda: timed(Scanner(tree, index=index).scan))
-    yield at_most(f"scan of a new process, {files} files, nothing changed", again, 2.0, 3)
+    one = next(tree.rglob("module*.py"))
+    numbers = itertools.count()
+
+    def changed() -> float:
+        one.write_text(f"VALUE = {next(numbers)}\n", encoding="ascii")
+        return timed(scanner.scan)
+
+    again, warm, watched, edited = interleaved(
+        5, fresh, lambda: timed(lambda: scanner.scan(thorough=True)), lambda: timed(scanner.scan), changed
+    )
+    yield at_most(f"scan of a new process, {files} files, nothing changed", again, 2.0, 5)
+    yield at_most(f"scan of every file, {files} files, nothing changed", warm, 2.0, 5)
+    yield at_most(f"scan with a watcher, {files} files, nothing changed", watched, 0.1, 5)
+    yield at_most(f"scan with a watcher, {files} files, one changed", edited, 0.1, 5)
+    yield from _one_of_a_hundred_thousand(host, tree, files)
+
+
+def _one_of_a_hundred_thousand(host: BenchHost, tree: Path, files: int) -> Iterator[Row]:
+    n = 5
+    with _connect(host, tree, "large-mirror") as remote:
+        _cell_sync(remote)
+        one = next(tree.rglob("module*.py"))
+        numbers = itertools.count()
+
+        def changed() -> float:
+            one.write_text(f"VALUE = {next(numbers)}\n" * 5, encoding="ascii")
+            return timed(lambda: _cell_sync(remote))
+
+        unchanged, ours = interleaved(n, lambda: timed(lambda: _cell_sync(remote)), changed)
+        yield at_most(f"nothing changed of {files}, warm", unchanged, 0.1, n)
+        yield at_most(f"one small file changed of {files}, warm", ours, 2.0, n)
+        (asked,) = interleaved(3, lambda: timed(lambda: remote._sync.inventory(remote.connection())))
+        yield at_most(f"the host's list of {files} files", asked, 2.0, 3)
 
 
 def _connect(host: BenchHost, tree: Path, name: str = "warm-mirror") -> Remote:

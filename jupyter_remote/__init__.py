@@ -59,3 +59,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from .magics import RemoteMagics
 
     shell.register_magics(RemoteMagics)
+    from .history import still_running
+
+    if said := still_running(shell.user_ns):
+        print(said)

@@ -33,6 +33,9 @@ _FIND_PYTHON = (
 )
 
 
+CHECK_SIZE = 16
+
+
 @lru_cache(maxsize=1)
 def _sources() -> tuple[tuple[str, bytes], ...]:
     folder = Path(__file__).with_name("agent")
@@ -42,22 +45,21 @@ def _sources() -> tuple[tuple[str, bytes], ...]:
 @lru_cache(maxsize=1)
 def agent_digest() -> str:
     """What names the agent in a host's cache: a digest of all its sources."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=CHECK_SIZE)
     for name, content in _sources():
         digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 
-def packed_agent() -> bytes:
-    """What ships: a zip, compressed as a whole; stage 0 checks it file by file against the digest.
+def agent_zip() -> bytes:
+    """The zip that ships."""
+    from .lean import lean  # only the first contact with a host needs it
 
-    The modules have much in common, so this is a fifth less than each one compressed for itself.
-    """
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in _sources():
-            archive.writestr(f"{PACKAGE}/{name}", content)
-    return zlib.compress(buffer.getvalue(), 9)
+            archive.writestr(f"{PACKAGE}/{name}", lean(content))
+    return buffer.getvalue()
 
 
 @lru_cache(maxsize=1)
@@ -98,8 +100,9 @@ def handshake(read: Callable[[int], bytes], write: Callable[[bytes], None]) -> t
         seen += data
         if not sent and NEEDS_AGENT in seen:
             seen = seen.replace(NEEDS_AGENT, b"", 1)
-            content = packed_agent()
-            write(len(content).to_bytes(8, "big") + content)
+            content = agent_zip()
+            check = hashlib.blake2b(content, digest_size=CHECK_SIZE).digest()
+            write(len(content).to_bytes(8, "big") + check + content)
             sent = True
         if len(seen) > 1 << 18:
             raise ProtocolError(f"no agent answered, only other output: {printable(seen[:200])}")

@@ -5,12 +5,14 @@ What the cell magic and the commands share, and nothing that only one of them do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import Config
 from .errors import Interrupted, UsageError
+from .link_line import LinkLine
 from .parsing import Values
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ Show = Callable[["Remote", "Start", Values], int]
 
 # Starts a run; what it is given is told how far the sync before it has come.
 Start = Callable[["Report"], "Run"]
+
+# What the user typed, for the records of the runs that come of it.
+typed: ContextVar[str | None] = ContextVar("typed", default=None)
 
 
 def configuration() -> Config:
@@ -53,6 +58,13 @@ def one_host(spec: str | None) -> str:
     return names[0]
 
 
+def named_hosts(specs: Iterable[str]) -> list[str]:
+    """Return the hosts that the words mean, each once; all configured ones when there are no words."""
+    config = configuration()
+    names = [str(name) for spec in specs for name in config.expand_hosts(spec)]
+    return list(dict.fromkeys(names or config.names()))
+
+
 def run_arguments(values: Values) -> dict[str, Any]:
     """Return the keyword arguments that every `Remote.run_*` takes, from the options' values."""
     return {
@@ -62,6 +74,8 @@ def run_arguments(values: Values) -> dict[str, Any]:
         "pass_env": values["pass_env"],
         "timeout": values["timeout"],
         "label": values["label"],
+        "notes": {"command": typed.get(), "pull": list(values["pull"])},
+        "on_link": LinkLine(meanwhile="the run starts when it is back"),
     }
 
 

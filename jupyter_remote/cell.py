@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import jupyter_remote
 
 from .bringing import bring_variables, show_moved
-from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say
+from .call import Start, describe_dry_run, one_host, run_arguments, start_or_say, typed
+from .detached import show_detached
 from .display import NotebookSink, RemoteResult, show_kept, show_status
 from .errors import UsageError
 from .follow import follow
+from .link_line import LinkLine
 from .notebook import notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
@@ -27,14 +29,15 @@ if TYPE_CHECKING:
     from .run import Run
 
 
-def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | None:
-    """Run `cell` as `line` says; return the value of its last expression.
+def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Run | None:
+    """Run `cell` as `line` says; return the value of its last expression, or the run that was detached.
 
     Raises:
         UsageError, ConfigError: the line or the configuration is wrong; nothing was run.
         RunError: the code failed on the host.
         RemoteError: the host could not be used.
     """
+    typed.set(f"%%remote {line}")
     values = parse(CELL, split_line(line))
     host = one_host(values["hosts"])
     if not cell.strip():
@@ -47,6 +50,8 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | No
         return None
     start = _starter(remote, cell, session, values, notebook_path(shell.user_ns), send, fetch)
     lasting = not (values["fresh"] or values["bash"] or values["script"])
+    if values["detach"]:
+        return _detach(shell, remote, start)
     run, sink = _show(shell, remote, start, session if lasting else "", values)
     run.check()
     if fetch:
@@ -56,15 +61,33 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | No
     return sink.result
 
 
-def show_run(shell: InteractiveShell, remote: Remote, start: Start, values: Values) -> int:
-    """Show a program's run in the cell (a `call.Show` once the shell is bound); return 0.
+def show_run(
+    shell: InteractiveShell, values_of: list[object], remote: Remote, start: Start, values: Values
+) -> int:
+    """Show a run in the cell (a `call.Show` once the first two are bound); return 0.
+
+    Args:
+        values_of: gets the value of its last expression, or the run that was detached.
 
     Raises:
         RunError: the program failed.
     """
-    run, _ = _show(shell, remote, start, "", values)
+    if values.get("detach"):
+        values_of.append(_detach(shell, remote, start))
+        return 0
+    run, sink = _show(shell, remote, start, "", values)
     run.check()
+    if sink.result is not None:
+        values_of.append(sink.result)
     return 0
+
+
+def _detach(shell: InteractiveShell, remote: Remote, start: Start) -> Run:
+    run = start_or_say(start, remote.host.name)
+    show_kept(run)
+    shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
+    show_detached(remote, run)
+    return run
 
 
 def _connect(host: str) -> Remote:
@@ -85,6 +108,8 @@ def _variables(shell: InteractiveShell, values: Values) -> tuple[dict[str, Any],
         for option in ("send", "fetch"):
             if values[option] and values[kind]:
                 raise UsageError(f"--{option} needs a session of Python's, so it can't go with --{kind}")
+    if values["detach"] and values["fetch"]:
+        raise UsageError("--fetch waits for the run, so it can't go with --detach")
     send, fetch = (tuple(dict.fromkeys(sum(values[option], ()))) for option in ("send", "fetch"))
     missing = [name for name in send if name not in shell.user_ns]
     if missing:
@@ -127,7 +152,8 @@ def _show(
     if not values["quiet"]:
         show_moved(run.sent, "sent", host)
     shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
-    sink = NotebookSink(f"{host}/{session or run.id}")
+    run.on_link = LinkLine()
+    sink = NotebookSink(f"{host}/{session or run.record.get('session') or run.id}")
     follow(run, sink)
     if not values["quiet"]:
         show_status(run, kernel=getattr(shell, "kernel", None) is not None)

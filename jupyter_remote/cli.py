@@ -6,6 +6,7 @@ What the commands do is in `commands/`, what they are called in `options.py`.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .call import Show, Start, start_or_say
+from .call import Show, Start, start_or_say, typed
 from .commands import HANDLERS
 from .display import TerminalSink, show_kept, show_status
 from .errors import RemoteError, RunError
 from .follow import follow
+from .link_line import LinkLine
 from .options import LINE
 from .parsing import Values, build, invoke
 from .pulling import bring_artifacts
@@ -39,6 +41,7 @@ def dispatch(words: Sequence[str], name: str, show: Show) -> int:
     Raises:
         RemoteError: the words are wrong, or the command failed.
     """
+    typed.set(f"{name} {shlex.join(words)}")
     result = invoke(_root(), words, name, obj=show)
     return result if isinstance(result, int) else 0
 
@@ -74,6 +77,11 @@ def show_run(remote: Remote, start: Start, values: Values) -> int:
     """
     run = start_or_say(start, remote.host.name)
     show_kept(run)
+    if values.get("detach"):
+        run.detach()
+        print(f"run {run.id} on {run.host} goes on; `jupyter remote attach {run.id}` shows it")
+        return 0
+    run.on_link = LinkLine()
     try:
         follow(run, TerminalSink())
     except BrokenPipeError:

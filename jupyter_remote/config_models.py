@@ -178,6 +178,7 @@ class HostSettings(Section):
     trust: Literal["pickle"] | None = None
     connect_timeout: Annotated[Duration, Field(gt=0)] = 30.0
     session_idle: Duration | None = 86400.0
+    log_cap: Size | None = 10 << 30
 
 
 class HostConfig(HostSettings):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from . import boot
+from . import boot, liveness
 from .agent import messages as m
 from .agent.streams import COUNTED, WINDOW
 from .agent.version import PROTOCOL, VERSION
@@ -37,6 +38,10 @@ _ROOM = WINDOW + MAX_PAYLOAD + (1 << 20)
 
 class Stale(Exception):
     """The mirror is not at the generation the client believed in."""
+
+
+class Changed(Stale):
+    """A file has become another between being looked at and being sent."""
 
 
 class Missing(Stale):
@@ -162,6 +167,8 @@ class Connection:
         self._write_lock = threading.Lock()
         self._closed = False
         self._why: Exception | None = None
+        self._silence = ""
+        self.heard = time.monotonic()
         early = list(self._decoder.receive(seen))
         while not early:
             data = channel.read(1 << 16)
@@ -171,6 +178,7 @@ class Connection:
         self.hello = self._check_hello(early[0])
         self._reader = threading.Thread(target=self._read, name=f"jupyter-remote {host.name}", daemon=True)
         self._reader.start()
+        liveness.watch(self, liveness.keepalive(host, transport))
 
     @classmethod
     def open(cls, host: HostConfig, ask: Prompter | None = None) -> Connection:
@@ -229,7 +237,11 @@ class Connection:
                 f"this side speaks {PROTOCOL} (version {VERSION})",
                 host=self.host.name,
             )
-        return dict(hello.facts or {}, version=hello.version, protocol=hello.protocol)
+        facts = dict(hello.facts or {}, version=hello.version, protocol=hello.protocol)
+        moment = facts.pop("time", None)
+        # For people only: nothing is computed from the clocks of two machines.
+        facts["skew"] = round(moment - time.time(), 1) if isinstance(moment, (int, float)) else 0.0
+        return facts
 
     # Requests.
 
@@ -247,13 +259,26 @@ class Connection:
         self.write(encode(stream.number, message, payload))
         return stream
 
-    def ask(self, message: m.Message) -> dict[str, Any]:
+    def tell(self, message: m.Message) -> None:
+        """Sends a request whose answer nobody waits for.
+
+        Raises:
+            ConnectionLost: the link is gone.
+        """
+        self.write(encode(self._number(), message))
+
+    def _number(self) -> int:
+        with self._lock:
+            number, self._next = self._next, self._next + 1
+        return number
+
+    def ask(self, message: m.Message, payload: bytes = b"") -> dict[str, Any]:
         """Sends a request whose answer is one object.
 
         Raises:
             RemoteError: the request failed, or the link did.
         """
-        stream = self.request(message)
+        stream = self.request(message, payload)
         try:
             answer = stream.receive().message
         finally:
@@ -266,6 +291,8 @@ class Connection:
         """The error that stands for a failed request."""
         if failed.error == "stale":
             return Stale()
+        if failed.error == "changed":
+            return Changed()
         if failed.error == "missing":
             return Missing([str(digest) for digest in (failed.details or {}).get("digests", ())])
         cls = FAILURES.get(failed.error, ProtocolError)
@@ -305,6 +332,33 @@ class Connection:
         """Whether the agent can still be asked."""
         return not self._closed
 
+    @property
+    def awaited(self) -> bool:
+        """Whether an answer is waited for."""
+        return bool(self._streams)
+
+    def ping(self) -> None:
+        """Asks for a sign of life, unless somebody is writing just now. The answer belongs to no stream."""
+        if self._closed or not self._write_lock.acquire(blocking=False):
+            return
+        try:
+            self._channel.write(encode(self._number(), m.Ping()))
+        except ConnectionLost:
+            self._closed = True
+        finally:
+            self._write_lock.release()
+
+    def lose(self, why: str) -> None:
+        """Gives the link up: it is silent, and may stay so for hours before anybody is told.
+
+        Args:
+            why: what is wrong with it, for the message.
+        """
+        self._silence = why
+        self._end()
+        # Half-dead processes and sockets take their time, and who waits shall not.
+        threading.Thread(target=self.close, name="jupyter-remote close", daemon=True).start()
+
     def check(self) -> None:
         """Raises ConnectionLost (or ProtocolError) when the link is gone."""
         if isinstance(self._why, WireError):
@@ -314,18 +368,22 @@ class Connection:
 
     def lost_text(self) -> str:
         """What to say when the link is gone."""
-        said = self._channel.stderr_tail().strip()
+        said = self._silence or self._channel.stderr_tail().strip()
         return f"the connection to {self.host.name} was lost" + (f": {said[-300:]}" if said else "")
 
     def _read(self) -> None:
         try:
             while data := self._channel.read(1 << 17):
+                self.heard = time.monotonic()
                 for frame in self._decoder.receive(data):
                     stream = self._streams.get(frame.stream)
                     if stream is not None:
                         stream.deliver(frame)
         except (WireError, ConnectionLost) as error:
             self._why = error
+        self._end()
+
+    def _end(self) -> None:
         self._closed = True
         with self._lock:
             waiting = list(self._streams.values())

@@ -59,6 +59,8 @@ class NotebookSink:
         kind = event.kind
         if kind in ("stdout", "stderr"):
             self._write(kind, event.text)
+        elif kind == "gap":
+            self._write("stderr", gap_line(event))
         elif kind in ("display", "update_display"):
             self._display(event.data, update=kind == "update_display")
         elif kind == "clear_output":
@@ -94,6 +96,8 @@ class TerminalSink:
             _write_through(self._stdout, event)
         elif event.kind == "stderr":
             _write_through(self._stderr, event)
+        elif event.kind == "gap":
+            print(gap_line(event), end="", file=self._stderr, flush=True)
         elif event.kind in ("display", "update_display", "result"):
             text = event.data.get("data", {}).get("text/plain")
             if isinstance(text, str):
@@ -119,6 +123,12 @@ def _publish(data: dict[str, Any], metadata: dict[str, Any], **more: Any) -> Non
     from IPython.display import publish_display_data
 
     publish_display_data(data, metadata, **more)  # type: ignore[no-untyped-call]
+
+
+def gap_line(event: Event) -> str:
+    """Return what to show where the log of a run has lost its middle to `log_cap`."""
+    about = "about " if event.data.get("about") else ""
+    return f"\n[{about}{event.data.get('bytes', 0)} bytes of output are left out here: log_cap]\n"
 
 
 def status_line(run: Run) -> str:

@@ -119,6 +119,10 @@ class DiskFull(SyncError):
     )
 
 
+class HistoryError(RemoteError):
+    """The local history of runs can't be read or written. No run fails of it."""
+
+
 class LaunchError(RemoteError):
     """A process could not be started on the host."""
 

@@ -1,7 +1,8 @@
 """Following a run to its end, and the ladder of interrupts on the way. Every front that waits uses this.
 
 The first Ctrl-C (or "interrupt kernel") interrupts the code on the host, the second asks the run to escalate
-(TERM, then KILL), the third stops waiting here. What an event looks like is the sink's business.
+(TERM, then KILL), the third stops waiting here. While the link is down the first two are sent as soon as it
+is back (the run keeps them, and its `on_link` tells). What an event looks like is the sink's business.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def follow(run: Run, sink: Sink) -> None:
             ladder.press()
         raise Interrupted(
             f"stopped waiting for run {run.id}, which is {run.state} on {run.host}; "
-            f"jupyter_remote.connect({run.host!r}).attach({run.id!r}) comes back to it"
+            f"`%remote attach {run.id}` comes back to it"
         ) from None
 
 

@@ -30,10 +30,11 @@ class RemoteMagics(Magics):
         from .parsing import split_line
 
         words = split_line(line)
-        code = dispatch(words, "%remote", partial(show_run, self.shell))
+        values: list[object] = []
+        code = dispatch(words, "%remote", partial(show_run, self.shell, values))
         if code:
             # What failed stands in the output already; the cell must fail too, so that Run All stops.
             raise RemoteError(f"%remote {' '.join(words)}: failed, see above")
-        return None
+        return values[0] if values else None
 
     remote.__doc__ = help_text()

@@ -7,101 +7,11 @@ Here belongs: what the user may type, as data, with its help and examples. Here 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal[
-    "flag", "text", "path", "session", "pair", "assignment", "variable", "names", "duration", "rest", "hosts"
-]
+from .option_types import Argument, Command, Kind, Option
+from .options_runs import CLEAN, HISTORY, RUNS
 
-
-@dataclass(frozen=True)
-class Option:
-    """One option.
-
-    Args:
-        name: the long name, without dashes.
-        help: one sentence, no full stop.
-        kind: what its value is; a `flag` has none, `rest` takes every word that follows.
-        metavar: the value's name in help texts.
-        repeatable: may be given several times; the value is then a tuple.
-        short: its letter, where it has one.
-    """
-
-    name: str
-    help: str
-    kind: Kind = "flag"
-    metavar: str = ""
-    repeatable: bool = False
-    short: str = ""
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.name}"
-
-    @property
-    def key(self) -> str:
-        """The name that the parsed value goes by."""
-        return self.name.replace("-", "_")
-
-    @property
-    def usage(self) -> str:
-        flag = f"-{self.short}, {self.flag}" if self.short else self.flag
-        return f"{flag} {self.metavar}" if self.metavar else flag
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One positional word, or (`many`) all the remaining ones, or (`last`) all those after `--`."""
-
-    key: str
-    metavar: str
-    help: str
-    required: bool = True
-    many: bool = False
-    last: bool = False
-    kind: Kind = "text"
-
-    @property
-    def usage(self) -> str:
-        if self.last:
-            return f"-- {self.metavar}"
-        text = f"{self.metavar}…" if self.many else self.metavar
-        return text if self.required else f"[{text}]"
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command: `%%remote` itself, a word of `%remote`, or a word below one of those.
-
-    Args:
-        exclusive: keys of options of which at most one may be given.
-        default: the subcommand that runs when none is named.
-    """
-
-    name: str
-    help: str
-    arguments: tuple[Argument, ...] = ()
-    options: tuple[Option, ...] = ()
-    examples: tuple[str, ...] = ()
-    exclusive: tuple[str, ...] = ()
-    subcommands: tuple[Command, ...] = ()
-    default: str = ""
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        return tuple(option.flag for option in self.options)
-
-    @property
-    def usage(self) -> str:
-        """The words after the command's own name."""
-        words = [argument.usage for argument in self.arguments if not argument.last]
-        words += ["[options]"] if self.options else []
-        words += [argument.usage for argument in self.arguments if argument.last]
-        if self.subcommands:
-            words.insert(0, f"[{'|'.join(command.name for command in self.subcommands)}]")
-        return " ".join(words)
-
+__all__ = ["CELL", "LINE", "Argument", "Command", "Kind", "Option", "help_text", "walk"]
 
 HOSTS = Argument("hosts", "HOSTS", "a host of `list`, an alias of ~/.ssh/config, or `local`", kind="hosts")
 HOST = Argument("host", "HOST", "the host's name")
@@ -115,6 +25,7 @@ SETTINGS = Argument(
 PROGRAM = Argument(
     "program", "PROGRAM [ARGS]", "the program and its arguments", required=False, many=True, last=True
 )
+RUN = Argument("run", "ID", "the run's id, or as much of it as only one run has")
 NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True)
 
 SEND = Option(
@@ -162,8 +73,10 @@ PASS_ENV = Option(
 TIMEOUT = Option(
     "timeout", "stop the run after this time: 90, 30s, 10m, 1h30m, 2d, 01:30:00", "duration", "DURATION"
 )
+DETACH = Option("detach", "return at once with the run, which goes on; its output area keeps changing")
 LABEL = Option("label", "a label that the run's record carries", "text", "TEXT")
 DRY_RUN = Option("dry-run", "say what would happen and do nothing")
+ON_HOST = Option("host", "where the run is (default: all configured hosts are asked)", "text", "HOST")
 QUIET = Option("quiet", "no status line")
 JSON = Option("json", "one JSON document on stdout")
 
@@ -172,8 +85,8 @@ CELL = Command(
     "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
     arguments=(HOSTS,),
     options=(
-        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN,
-        QUIET,
+        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL,
+        DRY_RUN, QUIET,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
@@ -279,10 +192,35 @@ LINE = Command(
                     "rest",
                     "FILE [ARGS]",
                 ),
-                PULL, CWD, ENV, PASS_ENV, TIMEOUT, LABEL, DRY_RUN, QUIET,
+                PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET,
             ),
             exclusive=("script", "program"),
             examples=("jupyter remote run dgx01 --timeout 2h -- python train.py --epochs 3",),
+        ),
+        Command(
+            "attach",
+            "Show a run as if this cell had started it: all of its output, its result or its error.",
+            arguments=(RUN,),
+            options=(ON_HOST, QUIET),
+            examples=("%remote attach 20261122-014500-7f3a",),
+        ),
+        Command(
+            "watch",
+            "Wait for the end of a run and show what it prints from now on; exits with its exit code.",
+            arguments=(RUN,),
+            options=(ON_HOST, QUIET),
+            examples=("jupyter remote watch 20261122-014500-7f3a",),
+        ),
+        Command(
+            "logs",
+            "What a run has printed, up to now.",
+            arguments=(RUN,),
+            options=(
+                Option("tail", "only the last N lines", "count", "N"),
+                Option("follow", "and what it prints from now on"),
+                ON_HOST,
+            ),
+            examples=("%remote logs 20261122-014500-7f3a --tail 100 --follow",),
         ),
         Command(
             "status",
@@ -305,6 +243,9 @@ LINE = Command(
             default="list",
             examples=("%remote sessions list dgx01", "%remote sessions stop dgx01 training"),
         ),
+        RUNS,
+        HISTORY,
+        CLEAN,
         Command("version", "Of the package, the protocol and the agent.", options=(JSON,)),
     ),
 )  # fmt: skip

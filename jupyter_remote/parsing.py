@@ -105,6 +105,7 @@ def build(
 def _group(command: Command, handlers: Mapping[tuple[str, ...], Handler]) -> click.Group:
     group = _Words(
         command.name,
+        default=command.default,
         help=_help(command),
         short_help=command.help,
         invoke_without_command=True,
@@ -140,7 +141,19 @@ def _help(command: Command) -> str:
 
 
 class _Words(click.Group):
-    """A click group that keeps the table's order and names the valid words."""
+    """A click group that keeps the table's order and names the valid words.
+
+    Options without a command before them belong to the default one.
+    """
+
+    def __init__(self, name: str, default: str, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self._default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if self._default and args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
+            args = [self._default, *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)

@@ -1,32 +1,27 @@
-"""The line that shows how far a sync has come, in a notebook and in a terminal.
+"""The line that shows how far a sync or a pull has come, in a notebook and in a terminal.
 
-It appears when a sync takes more than a second, and is gone afterwards. Counting is `sync/progress.py`.
+It appears when one takes more than a second, and is gone afterwards. Counting is `sync/progress.py`.
 """
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from collections.abc import Callable
-from secrets import token_hex
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from .call import format_size
 from .durations import format_duration
+from .live_line import Write, live_line
 
 if TYPE_CHECKING:
     from .sync.progress import Progress
 
 _APPEARS_AFTER_S = 1.0
 _WIDTH = 20
-_ERASE = "\r\x1b[K"
-
-Write = Callable[[str], None]
 
 
 class ProgressBar:
-    """Takes the `progress` of a sync; a context manager, at whose end the line disappears.
+    """Takes the `progress` of a sync or a pull; a context manager, at whose end the line disappears.
 
     Args:
         host: name of the host, for the line.
@@ -39,7 +34,7 @@ class ProgressBar:
         self, host: str, write: Write | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._host = host
-        self._write = write or _writer()
+        self._write = write or live_line()
         self._clock = clock
         self._start: float | None = None
         self._visible = False
@@ -63,12 +58,12 @@ class ProgressBar:
 
 
 def bar_line(host: str, progress: Progress, seconds: float) -> str:
-    """Return a sync's progress as one line: share, bytes, files, rate and the time that is left.
+    """Return progress as one line: share, bytes, files, rate and the time that is left.
 
     Args:
         host: its name.
         progress: the state now.
-        seconds: since the sync began.
+        seconds: since it began.
     """
     done, total, files, all_files = progress
     share = done / total if total else files / all_files if all_files else 1.0
@@ -81,31 +76,3 @@ def bar_line(host: str, progress: Progress, seconds: float) -> str:
     if 0 < share < 1:
         words.append(f"{format_duration(seconds / share - seconds)} left")
     return f"{host} {'█' * full}{'░' * (_WIDTH - full)} {int(share * 100):3d} % · {' · '.join(words)}"
-
-
-def _writer() -> Write | None:
-    kernel = sys.modules.get("ipykernel.kernelapp")
-    if kernel is not None and kernel.IPKernelApp.initialized():
-        return _display()
-    stderr = sys.stderr
-    return (lambda line: _overwrite(stderr, line)) if stderr.isatty() else None
-
-
-def _overwrite(stream: TextIO, line: str) -> None:
-    # A line that wraps could not be erased.
-    stream.write(_ERASE + line[: shutil.get_terminal_size().columns - 1])
-    stream.flush()
-
-
-def _display() -> Write:
-    from IPython.display import publish_display_data
-
-    identity = {"display_id": f"jupyter-remote/sync-{token_hex(4)}"}
-    shown = False
-
-    def write(line: str) -> None:
-        nonlocal shown
-        publish_display_data({"text/plain": line}, {}, transient=identity, update=shown)  # type: ignore[no-untyped-call]
-        shown = True
-
-    return write

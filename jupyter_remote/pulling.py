@@ -33,8 +33,11 @@ def bring_artifacts(remote: Remote, run: Run, patterns: Sequence[str], *, quiet:
     wanted = [*remote.host.sync.pull, *patterns]
     if not wanted or not run.done:
         return
+    from .progress_bar import ProgressBar  # most runs bring nothing
+
     try:
-        report = remote.pull(wanted)
+        with ProgressBar(remote.host.name) as progress:
+            report = remote.pull(wanted, progress=progress)
     except RemoteError as error:
         if run.state == "finished":
             raise

@@ -15,11 +15,14 @@ from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import SyncError, UsageError
 from .hostlink import HostLink
+from .linkstate import Told
+from .log import Log
 from .run import Run
-from .starting import accepted, new_run_id, session_settings, start
+from .starting import attach, new_run_id, session_settings, start
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
+    from .provenance import Provenance
     from .sync.progress import Report
     from .sync.pull import PullReport
     from .sync.session import SyncReport, WorkspaceSync
@@ -44,6 +47,7 @@ class Remote:
         self.mirror = host.workspace.replace("{project}", workspace.name or "root")
         self.link = HostLink(host, ask, self._forget)
         self._kept_sync: WorkspaceSync | None = None
+        self._provenance: Provenance | None = None
 
     def __repr__(self) -> str:
         return f"<Remote {self.host.name}: {self.workspace}>"
@@ -69,7 +73,9 @@ class Remote:
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
+        notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
+        on_link: Told | None = None,
         send: Mapping[str, object] | None = None,
         fetch: Sequence[str] = (),
     ) -> Run:
@@ -86,7 +92,9 @@ class Remote:
             timeout: seconds after which it is stopped.
             label: a text to know it by.
             notebook: where the cell stands, for the record.
+            notes: what else the record shall say, e.g. ``command``: what was typed.
             progress: told how far the sync has come, at most ten times a second.
+            on_link: told when the link breaks before the run has started; see `Run.on_link` for later.
             send: variables that the session gets before the code runs; see docs/variables.md.
             fetch: names of variables that are wanted after it: :meth:`Run.fetch` brings them.
 
@@ -97,11 +105,11 @@ class Remote:
             ConnectError, SyncError, LaunchError: it could not be started.
             UsageError: a bad argument, or a variable that can't be sent; nothing was run.
         """
-        run: dict[str, Any] = {"id": new_run_id(), "kind": "cell"}
+        run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "cell"}
         name = f"run-{run['id']}" if fresh else session
         settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress, send, fetch)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link, send, fetch)
 
     def send(self, values: Mapping[str, object], session: str = "default") -> None:
         """Gives variables to a session, when the runs before have ended.
@@ -137,11 +145,11 @@ class Remote:
 
     def run_bash(self, code: str, **options: Any) -> Run:
         """Runs a shell script with bash; options as :meth:`run_cell` without session, fresh, send, fetch."""
-        return self._program(["bash", "{code}"], code, **options)
+        return self.run_words(["bash", "{code}"], code, **options)
 
     def run_script(self, name: str, text: str, args: Sequence[str] = (), **options: Any) -> Run:
         """Runs Python code as a program of that file name, with arguments; options as :meth:`run_bash`."""
-        return self._program(["{python}", "{script}", *args], text, script=name, **options)
+        return self.run_words(["{python}", "{script}", *args], text, script=name, **options)
 
     def run_program(self, argv: Sequence[str], **options: Any) -> Run:
         """Runs a program; a ``.py`` file is given to the host's Python. Options as :meth:`run_bash`.
@@ -152,9 +160,9 @@ class Remote:
         if not argv:
             raise UsageError("no program to run")
         words = ["{python}", *argv] if argv[0].endswith(".py") else list(argv)
-        return self._program(words, "", **options)
+        return self.run_words(words, "", **options)
 
-    def _program(
+    def run_words(
         self,
         argv: list[str],
         code: str,
@@ -167,12 +175,15 @@ class Remote:
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
+        notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
+        on_link: Told | None = None,
     ) -> Run:
-        run: dict[str, Any] = {"id": new_run_id(), "kind": "program", "argv": argv, "script": script}
+        run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
+        run.update(argv=argv, script=script)
         settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
     def attach(self, run_id: str, from_seq: int = 0) -> Run:
         """The run of that id, with its events after ``from_seq``.
@@ -180,9 +191,7 @@ class Remote:
         Raises:
             UsageError: there is no such run on the host.
         """
-        connection = self.connection()
-        stream = connection.request(m.Attach(run_id, from_seq))
-        return Run(connection, accepted(stream.receive().message), stream)
+        return attach(self.link, self.connection(), run_id, from_seq)
 
     def _start(
         self,
@@ -192,22 +201,46 @@ class Remote:
         pass_env: Sequence[str],
         sync: bool,
         progress: Report | None,
+        on_link: Told | None,
         send: Mapping[str, object] | None = None,
         fetch: Sequence[str] = (),
     ) -> Run:
+        if self._provenance is None:
+            from .provenance import Provenance
+
+            self._provenance = Provenance(self.workspace, self.host)
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
+        run["settings"] = self._provenance.settings
         workspace = (lambda: self._sync) if sync else None
         return start(
             self.link,
             run,
             session,
             code,
-            pass_env=pass_env,
-            sync=workspace,
-            progress=progress,
-            send=send,
-            fetch=fetch,
+            pass_env,
+            workspace,
+            self._provenance,
+            progress,
+            on_link,
+            send,
+            fetch,
         )
+
+    def find_runs(self, prefix: str) -> list[str]:
+        """The ids of the runs there that begin with `prefix`, the newest first, twenty at most."""
+        return [str(one) for one in self.connection().ask(m.FindRuns(prefix))["runs"]]
+
+    def log(self, run_id: str, lines: int | None = None) -> Log:
+        """What a run has printed on both streams, up to now.
+
+        Args:
+            run_id: the run.
+            lines: only so many at the end; all when None.
+
+        Raises:
+            UsageError: there is no such run on the host.
+        """
+        return Log(self.connection().request(m.Tail(run_id, lines)))
 
     # The workspace.
 
@@ -233,7 +266,12 @@ class Remote:
         raise SyncError(f"the mirror on {self.host.name} keeps changing", host=self.host.name)
 
     def pull(
-        self, patterns: Sequence[str], *, output: Path | None = None, dry_run: bool = False
+        self,
+        patterns: Sequence[str],
+        *,
+        output: Path | None = None,
+        dry_run: bool = False,
+        progress: Report | None = None,
     ) -> PullReport:
         """Brings files of the mirror here: those that match, and are not here already.
 
@@ -241,6 +279,7 @@ class Remote:
             patterns: as in a .gitignore, e.g. ``results/**`` or ``*.png``; see `agent/patterns.py`.
             output: the folder they go to; the workspace when None.
             dry_run: only say what would come.
+            progress: told how far it has come, at most ten times a second.
 
         Returns:
             What came. A file that was changed here too is kept aside, see ``kept``.
@@ -252,11 +291,12 @@ class Remote:
             ConnectError: the link failed; the next pull goes on where it was cut.
         """
         from .sync.pull import parse_patterns, pull
+        from .sync.pulled import source_of
         from .sync.target import Target
 
         parse_patterns(patterns)  # before a host is asked
-        target = Target(output or self.workspace, f"{self.host.name}:{self.mirror}", self._sync.synced)
-        return pull(self.connection(), self.mirror, patterns, target, dry_run=dry_run)
+        target = Target(output or self.workspace, source_of(self.host.name, self.mirror))
+        return pull(self.connection(), self.mirror, patterns, target, dry_run=dry_run, progress=progress)
 
     def push(self, paths: Sequence[str | os.PathLike[str]]) -> SyncReport:
         """Brings files and folders of the workspace to its mirror, also those that the sync leaves out.
@@ -304,14 +344,21 @@ class Remote:
         """Ends all sessions of this user on the host; returns their names."""
         return list(self.connection().ask(m.StopSession())["stopped"])
 
+    def end_remains(self) -> list[dict[str, Any]]:
+        """Ends my processes whose session was killed on the host; returns ``pid`` and ``command`` of each."""
+        return list(self.connection().ask(m.EndRemains())["ended"])
+
     @property
     def _sync(self) -> WorkspaceSync:
         if self._kept_sync is None:
             from .sync.owner import workspace_owner
+            from .sync.pulled import source_of
             from .sync.session import WorkspaceSync  # while the host starts, see Connection.open
 
             owner = workspace_owner(self.workspace)
-            self._kept_sync = WorkspaceSync(self.workspace, self.mirror, owner, self.host.sync)
+            self._kept_sync = WorkspaceSync(
+                self.workspace, self.mirror, owner, self.host.sync, source_of(self.host.name, self.mirror)
+            )
         return self._kept_sync
 
     # The link.

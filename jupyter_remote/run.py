@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import codecs
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from . import history
 from .agent import messages as m
 from .agent.rundir import OUTPUT_KINDS
-from .errors import Interrupted, LaunchError, ProtocolError, RunError, UsageError
+from .agent.wire import Frame
+from .errors import (
+    ConnectionLost,
+    Interrupted,
+    LaunchError,
+    ProtocolError,
+    RemoteError,
+    RunError,
+    UsageError,
+)
+from .linkstate import LinkState, Told
 
 if TYPE_CHECKING:
-    from .connection import Connection, Stream
+    from .connection import Stream
+    from .hostlink import HostLink
     from .sync.session import SyncReport
     from .variables import Moved
 
 # Displays are whole objects in memory; a host that sends more than this for one is not believed.
 LARGEST_EVENT = 1 << 28
+# How often variables are asked for again when the link breaks meanwhile.
+TAKES = 5
 
 
 @dataclass(frozen=True)
@@ -47,15 +65,19 @@ class Run:
     """One execution on a host; made by :class:`~jupyter_remote.Remote`, never directly.
 
     Args:
-        connection: the live agent.
+        link: to its host; when it breaks, the run goes on with another one.
         record: ``run.json`` as the host has it.
         stream: the stream on which its events come.
+        seq: the last event that was seen before.
+
+    Attributes:
+        on_link: told when the link is lost, of each change until it is back, and then; None for nobody.
     """
 
-    def __init__(self, connection: Connection, record: dict[str, Any], stream: Stream) -> None:
+    def __init__(self, link: HostLink, record: dict[str, Any], stream: Stream, seq: int = 0) -> None:
         self.record = record
         self.id: str = record["id"]
-        self.host: str = connection.host.name
+        self.host: str = link.host.name
         self.label: str | None = record.get("label")
         self.state: str = record.get("state", "queued")
         self.exit_code: int | None = record.get("exit_code")
@@ -68,12 +90,20 @@ class Run:
         self.received: Moved | None = None
         self.wanted: tuple[str, ...] = tuple(map(str, record.get("fetch") or ()))
         self.fetched: dict[str, Any] = {}
-        self.seq = 0
-        self._connection = connection
+        self.seq = seq
+        self.on_link: Told | None = None
+        self._link = link
         self._stream = stream
+        self._following = False
+        self._stopped = False
+        self._owed = 0
+        self._told: LinkState | None = None
+        self._lock = threading.Lock()
         self._level = 0
         self._ended = False
         self._parts: dict[int, bytes] = {}
+        # How much was printed up to here, with what the host has given up: it tells a gap's exact size.
+        self._printed = 0 if seq == 0 else None
         self._decoders = {kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in OUTPUT_KINDS}
         self._events = self._receive()
 
@@ -86,11 +116,16 @@ class Run:
         return self._ended
 
     def events(self) -> Iterator[Event]:
-        """The events not taken yet, in order, up to the end; waits for them.
+        """The events not taken yet, each once, in order, up to the end; waits for them.
+
+        A link that breaks is made again meanwhile, however long that takes: see `on_link`.
 
         Raises:
-            ConnectionLost: the link is gone (the run is not: attach to it again).
+            ConnectError: the link can't be made again (the run goes on there: attach to it).
         """
+        if self._stopped and not self._ended:
+            self._stopped = False
+            self._events = self._receive(again=True)
         return self._events
 
     def wait(self, sink: Callable[[Event], None] | None = None) -> Run:
@@ -103,12 +138,17 @@ class Run:
             This run. Failed user code raises nothing here: see :meth:`check`.
 
         Raises:
-            ConnectionLost: the link is gone (the run is not: attach to it again).
+            ConnectError: the link can't be made again (the run goes on there: attach to it).
         """
-        for event in self._events:
+        for event in self.events():
             if sink is not None:
                 sink(event)
         return self
+
+    def detach(self) -> None:
+        """Takes no more events for now; whoever asks for them later gets them from there on."""
+        self._stopped = True
+        self._stream.close()
 
     def check(self) -> Run:
         """Raises when the run did not end well.
@@ -150,16 +190,28 @@ class Run:
             RunError, Interrupted, LaunchError: the run did not end well, so there are none.
             UsageError: some are not defined there, or can't travel; the others are in :attr:`fetched`.
             ProtocolError: what the host sent is not what it says.
-            ConnectionLost: the link is gone; attach to the run again, and fetch them from that one.
+            ConnectError: the link can't be made again; attach to the run, and fetch them from that one.
         """
         self.wait().check()
         if self.received is None and self.wanted:
-            from .variables import take
-
-            self.fetched, self.received, failed = take(self._connection, self.id, self.wanted)
+            self.fetched, self.received, failed = self._taken()
             if failed is not None:
                 raise failed
         return self.fetched
+
+    def _taken(self) -> tuple[dict[str, Any], Moved, UsageError | None]:
+        """The variables from the host, where they stay until they are here: a link that breaks is no loss."""
+        from .variables import take
+
+        connection = self._link.connection()
+        for _ in range(TAKES):
+            try:
+                return take(connection, self.id, self.wanted)
+            except ConnectionLost:
+                lost = time.monotonic()
+                connection = self._link.restore(self._tell)
+                self._tell(LinkState(self.host, True, seconds=time.monotonic() - lost))
+        return take(connection, self.id, self.wanted)
 
     def _ending(self, code: int) -> str:
         why = f" ({self.reason})" if self.reason else ""
@@ -168,30 +220,110 @@ class Run:
     def interrupt(self) -> None:
         """Interrupts the code (SIGINT); called again, ends its processes (TERM, then KILL).
 
+        While somebody waits for its events and the link is down, it is sent as soon as the link is back.
+
         Raises:
-            ConnectionLost: the link is gone.
+            ConnectError: nobody waits for its events, and the host can't be reached.
         """
         self._level += 1
-        self._connection.ask(m.Signal(self.id, min(self._level, 2)))
+        level = min(self._level, 2)
+        if not self._following:
+            self._link.connection().ask(m.Signal(self.id, level))
+            return
+        with self._lock:
+            self._owed = max(self._owed, level)
+        while True:
+            try:
+                return self._pay()
+            except ConnectionLost:
+                # Who waits for the events pays when there is a link again, unless that was just now.
+                if self._link.live is None:
+                    return
+
+    def _pay(self) -> None:
+        """Sends the signal that is owed."""
+        with self._lock:
+            level, self._owed = self._owed, 0
+        if not level:
+            return
+        try:
+            connection = self._link.live
+            if connection is None:
+                raise ConnectionLost("the link is down", host=self.host)
+            connection.ask(m.Signal(self.id, level))
+        except ConnectionLost:
+            with self._lock:
+                self._owed = max(self._owed, level)
+            raise
 
     def stop(self) -> None:
         """Ends its processes (TERM, then KILL).
 
         Raises:
-            ConnectionLost: the link is gone.
+            ConnectError: nobody waits for its events, and the host can't be reached.
         """
         self._level = 1
         self.interrupt()
 
-    def _receive(self) -> Iterator[Event]:
+    def _receive(self, again: bool = False) -> Iterator[Event]:
+        self._following = True
         try:
+            if again:
+                self._resume()
             while not self.done:
-                frame = self._stream.receive()
+                frame = self._next_frame()
                 if not isinstance(frame.message, m.Events):
                     raise ProtocolError(f"a {type(frame.message).__name__} among events", host=self.host)
                 yield from self._unpack(frame.message.events, frame.payload)
         finally:
+            self._following = False
+            self._stopped = True
             self._stream.close()
+
+    def _next_frame(self) -> Frame:
+        while True:
+            try:
+                frame = self._stream.receive()
+                self._link.works()
+                return frame
+            except ConnectionLost:
+                pass
+            self._resume()
+
+    def _resume(self) -> None:
+        """Goes on after the last event over another connection.
+
+        Raises:
+            RemoteError: there can't be another one.
+        """
+        # What came of an event that was not whole comes again, from its start.
+        self._parts.clear()
+        self._stream.close()
+        lost = time.monotonic()
+        while True:
+            try:
+                connection = self._link.restore(self._tell)
+                with suppress(ConnectionLost):
+                    self._stream = connection.request(m.Attach(self.id, self.seq, self._printed))
+                    accepted(self._stream.receive().message)
+                    self._pay()
+                    break
+            except RemoteError as error:
+                raise self._left(error) from None
+        self._tell(LinkState(self.host, True, seconds=time.monotonic() - lost))
+
+    def _left(self, error: RemoteError) -> RemoteError:
+        error = copy(error)  # others may be told of the same one
+        error.hint = (
+            f"{error.hint}\nRun {self.id} goes on there; `attach {self.id}` comes back to it.".strip()
+        )
+        return error
+
+    def _tell(self, state: LinkState) -> None:
+        state = replace(state, owed=self._owed)
+        if self.on_link is not None and state != self._told:
+            self.on_link(state)
+        self._told = state
 
     def _unpack(self, events: list[Any], payload: bytes) -> Iterator[Event]:
         at = 0
@@ -238,6 +370,8 @@ class Run:
 
     def _note(self, event: Event) -> None:
         self.seq = event.seq
+        if self._printed is not None:
+            self._printed += int(event.data["bytes"]) if event.kind == "gap" else len(event.raw)
         if event.kind == "result":
             self.result = event.data["data"]
         elif event.kind == "error":
@@ -246,7 +380,19 @@ class Run:
             self.state = event.data["state"]
         elif event.kind == "end":
             self._ended = True
+            history.ended(self.id, event.data, event.time)
             self.state = event.data["state"]
             self.exit_code = int(event.data["exit_code"])
             self.seconds = float(event.data["seconds"])
             self.reason = event.data.get("reason")
+
+
+def accepted(message: m.Message) -> dict[str, Any]:
+    """The run's record, from the host's answer to `Execute` or `Attach`.
+
+    Raises:
+        ProtocolError: it is another answer.
+    """
+    if not isinstance(message, m.Accepted):
+        raise ProtocolError(f"a {type(message).__name__} came instead of a run")
+    return message.run

@@ -9,25 +9,30 @@ import os
 import secrets as random_source
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from . import history
 from .agent import messages as m
-from .connection import Stale
-from .errors import ProtocolError, SyncError, UsageError
-from .run import Run
+from .connection import Connection, Stale
+from .errors import ConnectionLost, SyncError, UsageError
+from .linkstate import LinkState
+from .run import Run, accepted
 
 if TYPE_CHECKING:
-    from .agent.parcel import Parcel
     from .config_models import HostConfig
-    from .connection import Connection
     from .hostlink import HostLink
+    from .linkstate import Told
+    from .provenance import Provenance
     from .sync.progress import Report
     from .sync.session import Pushed, WorkspaceSync
-    from .variables import Moved, Sending
+    from .variables import Sending
 
 MAX_CODE = 1 << 20
 # How often a sync is planned again because somebody else has synced to the same mirror.
 ATTEMPTS = 5
+# How long a link that breaks before the run has started is tried again.
+PATIENCE_S = 120.0
 
 
 def new_run_id() -> str:
@@ -55,6 +60,7 @@ def session_settings(host: HostConfig, mirror: str, name: str, one_run: str | No
         "env_setup": host.env_setup,
         "env": dict(host.env),
         "idle": host.session_idle,
+        "log_cap": host.log_cap,
         "workspace": mirror,
         "one_run": one_run,
     }
@@ -65,10 +71,11 @@ def start(
     run: dict[str, Any],
     session: dict[str, Any],
     code: str,
-    *,
     pass_env: Sequence[str] = (),
     sync: Callable[[], WorkspaceSync] | None = None,
+    provenance: Provenance | None = None,
     progress: Report | None = None,
+    on_link: Told | None = None,
     send: Mapping[str, object] | None = None,
     fetch: Sequence[str] = (),
 ) -> Run:
@@ -81,7 +88,9 @@ def start(
         code: what is run.
         pass_env: names of variables here whose values go there and are never written down.
         sync: makes the workspace's sync, once the host has begun to start; None runs without one.
+        provenance: what the record says of the workspace that was synced.
         progress: told how far the sync has come.
+        on_link: told when the link breaks meanwhile, and how it is made again.
         send: variables that the session gets before.
         fetch: names of variables that are wanted after.
 
@@ -93,76 +102,111 @@ def start(
     if len(text) > MAX_CODE:
         raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
     values = _values(pass_env)
-    parcel = _told_variables(run, link.host, send, fetch)
+    run.update(pass_env=sorted(values), sync=sync is not None, fresh=bool(session["one_run"]))
+    sending = _noted(run, session, link.host, send, fetch)
     # The session's interpreter starts while the files are compared.
     connection = link.connection(m.OpenSession(session))
     workspace = sync() if sync is not None else None
-    sending: Sending | None = None
-    sent: Moved | None = None
-    for _ in range(ATTEMPTS):
+    order = m.Execute(run, session, None, values)
+    stale = losses = 0
+    while stale < ATTEMPTS:
         try:
-            pushed = workspace.push(connection, progress) if workspace else None
-            after = pushed.after if pushed else None
-            generation = workspace.generation if workspace and after is None else None
-            if parcel is not None and sending is None:
-                sending = _sending(connection, session, run, parcel, pushed)
-            put = sending.number if sending else None
-            stream = connection.request(m.Execute(run, session, generation, values, after, put), text)
-            report = pushed.finish() if pushed else None
-            if sending is not None and sent is None:
-                sent = sending.finish()
-            started = Run(connection, accepted(stream.receive().message), stream)
-            started.sync_report = report
-            started.sent = sent
-            started.wanted = tuple(fetch)
-            return started
+            return _send(link, connection, order, text, workspace, provenance, progress, sending)
         except Stale:
             assert workspace is not None
             workspace.forget()
+            stale += 1
+        except ConnectionLost:
+            losses += 1
+            if losses > ATTEMPTS:
+                raise
+            # The host may have got it before the link broke.
+            told = on_link or (lambda state: None)
+            connection = link.restore(told, PATIENCE_S)
+            told(LinkState(link.host.name, True))
+            with suppress(UsageError, ConnectionLost):
+                return _told(attach(link, connection, run["id"]), run, sending)
     raise SyncError(
         f"the mirror on {link.host.name} keeps changing: another client syncs to {session['workspace']}",
         host=link.host.name,
     )
 
 
-def _told_variables(
-    run: dict[str, Any], host: HostConfig, send: Mapping[str, object] | None, fetch: Sequence[str]
-) -> Parcel | None:
+def _send(
+    link: HostLink,
+    connection: Connection,
+    order: m.Execute,
+    code: bytes,
+    workspace: WorkspaceSync | None,
+    provenance: Provenance | None,
+    progress: Report | None,
+    sending: Sending | None,
+) -> Run:
+    pushed = workspace.push(connection, progress) if workspace else None
+    after = pushed.after if pushed else None
+    generation = workspace.generation if workspace and after is None else None
+    known = provenance.known(generation) if provenance and generation is not None else None
+    order.run.update(known or {})
+    values = _brought(sending, connection, pushed)
+    message = m.Execute(order.run, order.session, generation, order.secrets, after, values)
+    stream = connection.request(message, code)
+    report = pushed.finish() if pushed else None
+    if sending is not None:
+        sending.finish()
+    run = _told(Run(link, accepted(stream.receive().message), stream), order.run, sending)
+    run.sync_report = report
+    history.started(run.record, code.decode("utf-8"))
+    if provenance and workspace and known is None:
+        provenance.follow(connection, run.id, workspace.generation)
+    return run
+
+
+def _noted(
+    run: dict[str, Any],
+    session: dict[str, Any],
+    host: HostConfig,
+    send: Mapping[str, object] | None,
+    fetch: Sequence[str],
+) -> Sending | None:
     """Writes into the run's record which variables come and go, and packs those that go there."""
     if not send and not fetch:
         return None
-    from .variables import check_names, pack
+    from .variables import Sending, check_names, pack
 
     run.update(send=list(send or ()), fetch=list(check_names(fetch, host.name)), trust=host.trust)
-    return pack(send, host) if send else None
+    return Sending(session, run["id"], run["send"], pack(send, host)) if send else None
 
 
-def _sending(
-    connection: Connection,
-    session: dict[str, Any],
-    run: dict[str, Any],
-    parcel: Parcel,
-    pushed: Pushed | None,
-) -> Sending:
-    from .variables import Sending
+def _told(run: Run, record: dict[str, Any], sending: Sending | None) -> Run:
+    """The same run, told which variables it was sent and has to give: the host is not asked for that."""
+    run.sent = sending.moved if sending else None
+    run.wanted = tuple(record.get("fetch") or ())
+    return run
 
+
+def _brought(sending: Sending | None, connection: Connection, pushed: Pushed | None) -> int | None:
+    """Sends the variables, unless they are there; returns which stream the run has to wait for."""
+    if sending is None:
+        return None
     try:
-        return Sending(connection, session, run["id"], run["send"], parcel)
+        return sending.over(connection)
     except BaseException:
         if pushed is not None:
             pushed.finish()  # what was synced is there, and has to be known
         raise
 
 
-def accepted(message: m.Message) -> dict[str, Any]:
-    """The run's record, from the host's answer.
+def attach(link: HostLink, connection: Connection, run_id: str, seq: int = 0) -> Run:
+    """The run of that id, with its events after ``seq``.
 
     Raises:
-        ProtocolError: it is another answer.
+        UsageError: there is no such run on the host.
+        ConnectionLost: the link is gone.
     """
-    if not isinstance(message, m.Accepted):
-        raise ProtocolError(f"a {type(message).__name__} came instead of a run")
-    return message.run
+    stream = connection.request(m.Attach(run_id, seq))
+    run = Run(link, accepted(stream.receive().message), stream, seq)
+    history.started(run.record, None)
+    return run
 
 
 def _values(names: Sequence[str]) -> dict[str, str]:

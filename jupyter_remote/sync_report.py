@@ -38,6 +38,9 @@ def describe_sync(report: SyncReport, host: str, *, dry_run: bool) -> str:
         lines += _cut(conflicts, len(report.conflicts), "conflicts")
     left_alone = (f"= {path}: changed on {host} only, left as it is there" for path in report.host_changed)
     lines += _cut(left_alone, len(report.host_changed), f"changed on {host} only")
+    if dry_run:
+        pulled = (f"= {path}: pulled from there: left alone" for path in report.pulled)
+        lines += _cut(pulled, len(report.pulled), "pulled from there")
     lines += [f"note: {note}" for note in report.notes]
     # Never cut: somebody may wait for such a file on the host.
     lines += [f"  {skip.path}: {skip.rule}" for skip in too_large]
@@ -50,7 +53,7 @@ def describe_sync(report: SyncReport, host: str, *, dry_run: bool) -> str:
 def sync_document(report: SyncReport, host: str, *, dry_run: bool) -> dict[str, Any]:
     """Return a sync report as the document of `sync --json`: complete, with the keys of docs/sync.md."""
     too_large, _ = _split(report.skipped)
-    lists = ("sent", "deleted", "kept", "conflicts", "host_changed", "skipped")
+    lists = ("sent", "deleted", "kept", "conflicts", "host_changed", "pulled", "skipped")
     return {
         "host": host,
         "dry_run": dry_run,
@@ -88,4 +91,6 @@ def _summary(report: SyncReport, dry_run: bool, too_large: int) -> str:
         words.append(f"{len(report.conflicts)} in conflict")
     if report.host_changed:
         words.append(f"{len(report.host_changed)} changed on the host only")
+    if report.pulled:
+        words.append(f"{len(report.pulled)} pulled from there")
     return ", ".join(words)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keyword
 import re
+import time
 from collections.abc import Callable
+from datetime import datetime
 
 from .durations import parse_duration
 from .errors import UsageError
@@ -61,6 +63,32 @@ def _text(text: str) -> str:
     return text
 
 
+def _moment(text: str) -> float:
+    try:
+        # Without an offset it is meant as the clock here shows it.
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        pass
+    try:
+        return time.time() - parse_duration(text)
+    except UsageError:
+        raise UsageError(
+            f"{text!r} is not a time; valid are 90m, 2d (so long ago), 2026-11-20 and 2026-11-20T14:30"
+        ) from None
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise UsageError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal():
+        raise UsageError(f"{text!r} is not a number of things: 0, 1, 2, …")
+    return int(text)
+
+
 _KINDS: dict[Kind, Callable[[str], object]] = {
     "text": _text,
     "path": _text,
@@ -72,4 +100,7 @@ _KINDS: dict[Kind, Callable[[str], object]] = {
     "variable": _variable,
     "names": _names,
     "duration": parse_duration,
+    "moment": _moment,
+    "number": _number,
+    "count": _count,
 }

@@ -70,36 +70,47 @@ def pack(values: Mapping[str, object], host: HostConfig) -> Parcel:
 
 
 class Sending:
-    """Variables on their way to a session.
+    """Variables on their way to a session, however often the link breaks meanwhile.
 
     Args:
-        connection: to the host.
         session: what the session is started with when there is none.
         run_id: the run that they are for.
         names: of the variables.
         parcel: all of them.
 
-    Raises:
-        DiskFull, LaunchError: the host can't take them.
-        ConnectionLost: the link is gone.
+    Attributes:
+        moved: what travelled, once all are known to be there.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        session: dict[str, Any],
-        run_id: str,
-        names: Sequence[str],
-        parcel: Parcel,
-    ) -> None:
+    def __init__(self, session: dict[str, Any], run_id: str, names: Sequence[str], parcel: Parcel) -> None:
+        self.moved: Moved | None = None
+        self._message = m.Put(session, run_id)
         self._names = tuple(names)
         self._parcel = parcel
         self._start = time.monotonic()
-        self._stream = connection.request(m.Put(session, run_id))
-        self.number = self._stream.number
-        for piece in sealed(parcel.pieces()):
-            self._stream.send(m.Data(), piece)
-        self._stream.send(m.End())
+        self._connection: Connection | None = None
+        self._stream: Stream | None = None
+
+    def over(self, connection: Connection) -> int | None:
+        """Sends them, unless they are there or have been sent over this connection.
+
+        Returns:
+            The number of the stream that `Execute` has to wait for; None when they are there already.
+
+        Raises:
+            DiskFull, LaunchError: the host can't take them.
+            ConnectionLost: the link is gone.
+        """
+        if self.moved is not None:
+            return None
+        if self._stream is None or self._connection is not connection:
+            self._start, self._connection, self._stream = time.monotonic(), connection, None
+            stream = connection.request(self._message)
+            for piece in sealed(self._parcel.pieces()):
+                stream.send(m.Data(), piece)
+            stream.send(m.End())
+            self._stream = stream
+        return self._stream.number
 
     def finish(self) -> Moved:
         """Waits until they are there.
@@ -107,9 +118,12 @@ class Sending:
         Raises:
             DiskFull, LaunchError, ConnectionLost: they are not.
         """
-        self._stream.receive()
-        self._stream.close()
-        return Moved(self._names, self._parcel.size, time.monotonic() - self._start)
+        if self.moved is None:
+            assert self._stream is not None
+            self._stream.receive()
+            self._stream.close()
+            self.moved = Moved(self._names, self._parcel.size, time.monotonic() - self._start)
+        return self.moved
 
 
 def take(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 
-from .rundir import LogWriter, RunDir
+from .logwriter import LogWriter
+from .rundir import RunDir
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class ActiveRun:
         code: what to run.
         secrets: variables for the process that are never written down.
         make_room: gives back what was set aside for the end of a log on a full disk.
+        cap: how many bytes its log may take, None for any number.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class ActiveRun:
         code: bytes,
         secrets: dict[str, str],
         make_room: Callable[[], None],
+        cap: int | None = None,
     ) -> None:
         self.id = folder.id
         self.folder = folder
@@ -43,6 +46,10 @@ class ActiveRun:
         self.reason: str | None = None
         self.deadline: float | None = None
         self.full: OSError | None = None
+        self.kills: dict[str, int] = {}
+        self._began: float | None = None
+        self._unwritten = 0
+        self._cap = cap
         self._make_room = make_room
         self._log: LogWriter | None = None
 
@@ -54,7 +61,7 @@ class ActiveRun:
             OSError: it could not be written.
         """
         self.folder.create(self.record, self.code)
-        self._log = LogWriter(self.folder)
+        self._log = LogWriter(self.folder, self._cap)
         if self.state != "queued":
             self._tell()
 
@@ -73,19 +80,21 @@ class ActiveRun:
         self.record.update(facts, state=state)
         if state == "running":
             self.record["started"] = time.time()
-            if self.record.get("timeout"):
-                self.deadline = time.monotonic() + self.record["timeout"]
+            self._began = time.monotonic()
+        if self.record.get("timeout"):  # counted for itself: until it runs, and then from there
+            self.deadline = time.monotonic() + self.record["timeout"]
         if self._log is not None:
             self._write(self._save)
             self._tell()
 
     def output(self, kind: str, data: bytes) -> None:
         """Appends printed bytes; once the disk is full no more of them, what room there is is the end's."""
-        if self.full is not None:
-            return
         log = self._log
         assert log is not None
-        self._write(lambda: log.output(kind, data))
+        before = log.at
+        if self.full is None:
+            self._write(lambda: log.output(kind, data))
+        self._unwritten += len(data) - (log.at - before)
 
     def event(self, event: dict[str, Any]) -> None:
         """Appends an event."""
@@ -95,12 +104,20 @@ class ActiveRun:
 
     def end(self, state: str, exit_code: int) -> None:
         """Appends the last event; the caller tells the viewers, then calls :meth:`close`."""
+        # By the one clock that nobody sets; "started" and "ended" are for people.
+        seconds = round(time.monotonic() - self._began, 6) if self._began is not None else 0.0
         now = time.time()
-        seconds = round(now - self.record.get("started", now), 6)
         self.record.update(state=state, exit_code=exit_code, ended=now, seconds=seconds)
-        last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds}
+        last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds, "ended": now}
+        for key in ("started", "used"):
+            if self.record.get(key):
+                last[key] = self.record[key]
+        if self._unwritten:
+            self.reason = f"{self.reason}; {self._unwritten} bytes of its output are missing"
         if self.reason:
             self.record["reason"] = last["reason"] = self.reason
+        if self._log is not None and self._log.left_out:
+            self.record["left_out"] = last["left_out"] = self._log.left_out
         self.event(last)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ import struct
 import unicodedata
 
 from .entry import DIR, FILE, LINK, STATE_FOLDER, check_path, encode_path, new_digest
-from .mirror_index import RealFolders
+from .mirror_index import CHANGED, MISSING, SAME, RealFolders, look
 from .namedtuples import NamedTuple
 from .pack import SegmentWriter, incompressible
 from .patterns import NOT_TAKEN, Patterns
@@ -134,6 +134,39 @@ def find(root: str, patterns: Patterns) -> Iterator[Found]:
             yield Found(path, LINK, text=os.readlink(place).decode("utf-8", "surrogateescape"))
         elif taken and stat.S_ISREG(status.st_mode):
             yield Found(path, FILE, mode, status.st_size, status.st_mtime_ns)
+
+
+def look_at(root: str, wanted: Sequence[Any]) -> str:
+    """What became of paths: the first letter of ``same``, ``changed`` or ``missing`` for each.
+
+    Args:
+        root: absolute path of the mirror.
+        wanted: ``[path, kind, size, mtime_ns, text]`` each, as they were listed.
+
+    Raises:
+        ValueError: it is not such a list.
+    """
+    base = encode_path(root)
+    real = RealFolders(base)
+    states = []
+    for path, kind, size, mtime_ns, text in wanted:
+        place = os.path.join(base, encode_path(check_path(path)))
+        try:
+            status = look(place) if real.lead_to(path) else None
+            if status is None:
+                states.append(MISSING)
+                continue
+            if kind == FILE:
+                is_file = stat.S_ISREG(status.st_mode)
+                same = is_file and (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
+            elif kind == DIR:
+                same = stat.S_ISDIR(status.st_mode)
+            else:
+                same = stat.S_ISLNK(status.st_mode) and os.readlink(place) == encode_path(text)
+            states.append(SAME if same else CHANGED)
+        except OSError:
+            states.append(CHANGED)
+    return "".join(state[0] for state in states)
 
 
 def send(root: str, wanted: Sequence[Any], with_content: bool) -> Iterator[bytes]:

@@ -19,18 +19,29 @@ from .pack import CHMOD, DELETE, PUT
 
 TYPE_CHECKING = False  # as in typing
 if TYPE_CHECKING:
+    from typing import Any, Iterable
+
+    from .cast_off import CastOff
     from .mirror_index import Journal, Records
 
 _OPEN = 0o700
 
 
 class Staged(NamedTuple):
-    """A change whose content (a file's or a link's) lies ready at ``source``."""
+    """A change whose content (a file's or a link's) lies ready at ``source``.
+
+    Args:
+        op, path, entry: as in a :class:`pack.Change`.
+        source: None when there is no content.
+        seen: time, inode and mode of a file at ``source``, as a :class:`Record` has them; None when they have
+            not been asked for.
+    """
 
     op: str
     path: str
     entry: Entry | None
     source: bytes | None
+    seen: tuple[int, int, int] | None = None
 
 
 def journal_of(changes: list[Staged], records: Records, owner: str) -> Journal:
@@ -41,7 +52,11 @@ def journal_of(changes: list[Staged], records: Records, owner: str) -> Journal:
         if change.op == DELETE:
             journal[change.path] = None
         elif change.source is not None and change.entry is not None:
-            journal[change.path] = record_of(change.entry, owner, os.lstat(change.source))
+            journal[change.path] = (
+                Record(change.entry, owner, *change.seen)
+                if change.seen
+                else record_of(change.entry, owner, os.lstat(change.source))
+            )
         elif change.op == CHMOD and change.entry is not None and known is not None:
             journal[change.path] = known._replace(entry=change.entry, mode=change.entry.mode)
         elif change.entry is not None:
@@ -65,25 +80,50 @@ def settle(journal: Journal, records: Records, root: bytes) -> Records:
     return records
 
 
+def otherwise(journal: Journal, records: Records, forgotten: Iterable[str] = ()) -> Journal:
+    """What became of the paths that a journal, or the records before it, tell otherwise."""
+    found = {path: records.get(path) for path, told in journal.items() if records.get(path) != told}
+    found.update((path, records.get(path)) for path in forgotten if path not in journal)
+    return found
+
+
 class Commit:
-    """One change set on its way into place; ``records``, ``kept``, ``written``, ``deleted`` tell the outcome.
+    """One change set on its way into place.
+
+    ``records``, ``kept``, ``written``, ``deleted`` and ``old`` (digests that were cast off) tell the outcome;
+    ``forgotten`` are paths without a change of their own that are in the records no more.
 
     Args:
         root: the workspace on the host.
         records: the index; a copy is worked on.
         owner: id of the local workspace that the changes come from.
+        yields: path -> [size, mtime_ns] of the host's own files that were pulled, edited, and are replaced.
+        cast_off: where content of ours that is replaced or deleted is kept for a while.
     """
 
-    def __init__(self, root: bytes, records: Records, owner: str) -> None:
+    def __init__(
+        self,
+        root: bytes,
+        records: Records,
+        owner: str,
+        yields: dict[str, Any] | None = None,
+        cast_off: CastOff | None = None,
+    ) -> None:
         self.records = dict(records)
+        self.forgotten: set[str] = set()
         self.kept: list[tuple[str, str]] = []
         self.written = 0
         self.deleted = 0
         self._root = root
         self._owner = owner
+        self._yields = yields or {}
+        self._cast_off = cast_off
+        self.old: list[str] = []
         self._checked: set[str] = set()
         self._modes: dict[str, int] = {}
         self._kept_folder = ""
+        # Whether a rename changes what a file is known by: found out once, as there are many.
+        self._is_seen_anew: bool | None = None
 
     def run(self, changes: list[Staged]) -> None:
         """Does it all, in an order in which every step finds what it needs.
@@ -132,6 +172,7 @@ class Commit:
                     # Files of others are in it: it is their folder from now on.
                     return
             else:
+                self._keep_content(place, status, record)
                 os.unlink(place)
             self.deleted += 1
 
@@ -157,9 +198,17 @@ class Commit:
             self._keep_aside(change.path)
         elif status is not None and stat.S_ISDIR(status.st_mode):
             self._remove_folder(change.path)
+        elif status is not None:
+            self._keep_content(place, status, self.records.get(change.path))
         os.replace(source, place)
         self.written += 1
-        self._record(change)
+        if change.seen is None or self._is_seen_anew is True:
+            self._record(change)
+            return
+        record = self.records[change.path] = Record(change.entry, self._owner, *change.seen)
+        if self._is_seen_anew is None:
+            self._record(change)
+            self._is_seen_anew = self.records[change.path] != record
 
     def _chmod(self, change: Staged) -> None:
         assert change.entry is not None
@@ -177,7 +226,12 @@ class Commit:
 
     def _is_ours(self, path: str, place: bytes, status: os.stat_result) -> bool:
         record = self.records.get(path)
-        if record is None or record.owner != self._owner:
+        if record is not None and record.owner != self._owner:
+            return False
+        is_file = stat.S_ISREG(status.st_mode)
+        if is_file and self._yields.get(path) == [status.st_size, status.st_mtime_ns]:
+            return True
+        if record is None:
             return False
         if path in self._modes and stat.S_ISDIR(status.st_mode):
             return record.entry.kind == DIR
@@ -215,8 +269,16 @@ class Commit:
             os.chmod(target, stat.S_IMODE(status.st_mode))
         self.kept.append((path, kept))
         self.records.pop(path, None)
+        self.forgotten.add(path)
         if not stat.S_ISREG(status.st_mode):
             self._forget(path)
+
+    def _keep_content(self, place: bytes, status: os.stat_result, record: Record | None) -> None:
+        """Of a file that is about to go, and is what its record says."""
+        if self._cast_off is None or record is None or not is_as_recorded(record, place, status):
+            return
+        if self._cast_off.keep(place, record.entry, status):
+            self.old.append(record.entry.digest)
 
     def _new_kept_folder(self) -> str:
         base = f"{STATE_FOLDER}/kept/{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
@@ -243,7 +305,9 @@ class Commit:
     def _forget(self, path: str) -> None:
         below = path + "/"
         self.records.pop(path, None)
-        for known in [p for p in self.records if p.startswith(below)]:
+        gone = [p for p in self.records if p.startswith(below)]
+        self.forgotten.update(gone, [path])
+        for known in gone:
             del self.records[known]
         for seen in [p for p in self._checked if p == path or p.startswith(below)]:
             self._checked.discard(seen)

@@ -19,6 +19,7 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import BinaryIO, Iterator
 
+    from .cast_off import CastOff
     from .mirror_index import Records
 
 _KEPT_S = 24 * 3600
@@ -101,13 +102,15 @@ class Contents:
     Args:
         root: the mirror.
         records: its index.
+        cast_off: what it held until lately.
     """
 
-    def __init__(self, root: bytes, records: Records) -> None:
+    def __init__(self, root: bytes, records: Records, cast_off: CastOff) -> None:
         self._root = root
         self._records = records
         self._staged: dict[str, bytes] = {}
         self._paths: dict[str, list[str]] = {}
+        self._cast_off = cast_off
         self._real = RealFolders(root)
 
     def add(self, digest: str, place: bytes) -> None:
@@ -129,6 +132,8 @@ class Contents:
                 status = look(place) if self._real.lead_to(path) else None
                 if status is not None and is_as_recorded(self._records[path], place, status):
                     return _open(place)
+        with suppress(OSError):
+            return _open(self._cast_off.place(digest))
         return None
 
 

@@ -6,6 +6,7 @@ What a request does is the supervisor's business; here are only connections and 
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -73,8 +74,15 @@ class Control:
         self._watches: dict[socket.socket, tuple[int, m.Watch]] = {}
 
     def accept(self, listener: socket.socket) -> None:
-        """Takes a new connection."""
-        agent, _ = listener.accept()
+        """Takes a new connection, unless there are too many already."""
+        try:
+            agent, _ = listener.accept()
+        except OSError:
+            return  # it has gone again
+        # Descriptors are left for a child's pipes, a log, and whatever else.
+        if len(self._agents) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
+            agent.close()  # who watches a run comes back, see follow
+            return
         agent.setblocking(False)
         self._agents[agent] = Decoder()
         self._selector.register(agent, selectors.EVENT_READ, "agent")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+from .memory import killer, kills
+
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from .active import ActiveRun
@@ -36,11 +38,20 @@ def _in_time(run: ActiveRun, state: str, code: int) -> tuple[str, int]:
     return ("stopped", TIMED_OUT) if run.timed_out and code else (state, code)
 
 
-def death(code: int) -> str:
+KILLED = 128 + signal.SIGKILL
+
+
+def of_kill(run: ActiveRun, code: int) -> str | None:
+    """Why a process was killed that nobody here has ended, None when it ended otherwise."""
+    return f"killed by signal 9 ({killer(run.kills, kills())})" if code == KILLED else None
+
+
+def death(run: ActiveRun, code: int) -> str:
     """How an interpreter died under its cell, for the user."""
     if code > 128:
         known = {one.value: one.name for one in signal.Signals}
         how = f"was ended by {known.get(code - 128, f'signal {code - 128}')}"
+        how += f" ({killer(run.kills, kills())})" if code == KILLED else ""
     else:
         how = f"ended with exit code {code}"
     return f"the session's Python {how}; its variables are gone"

@@ -33,6 +33,14 @@ def incoming(folder: str, run_id: str) -> str:
     return os.path.join(folder, "variables", run_id)
 
 
+def discard(folder: str, run_id: str) -> None:
+    """Removes the variables for a run that doesn't take them any more."""
+    try:
+        os.unlink(incoming(folder, run_id))
+    except OSError:
+        pass  # it has taken them, or goes with the folder
+
+
 def receive(path: str, read: Callable[[int], bytes], tell: Callable[[], None]) -> None:
     """Writes what comes to a file that is there only when it is whole.
 

@@ -5,17 +5,26 @@ from __future__ import annotations
 import time
 
 from . import messages as m
-from .processes import alive
+from .evidence import why_lost
 from .rundir import FINAL_STATES, LogReader, RunDir
 from .sessions import SupervisorLink, connect
 from .streams import Stream
 
 BATCH = 1 << 18
+# The first batches are small: over a link that breaks every few seconds, too, something arrives whole.
+FIRST_BATCH = 1 << 14
 LOOK = 5.0
 SETTLE = 1.0
 
 
-def follow(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLink | None) -> None:
+def follow(
+    stream: Stream,
+    state: str,
+    run: RunDir,
+    seq: int,
+    link: SupervisorLink | None,
+    printed: int | None = None,
+) -> None:
     """Sends the events after ``seq``; returns after the last one.
 
     Args:
@@ -24,26 +33,42 @@ def follow(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLi
         run: the run.
         seq: the last event that the client has.
         link: connection to its supervisor when there is one already.
+        printed: as for LogReader.
     """
-    reader = LogReader(run, seq)
+    reader = LogReader(run, seq, printed)
+    limit = FIRST_BATCH
     try:
         while not reader.ended:
+            events, payload = reader.batch(limit)
+            if events:
+                stream.send(m.Events(events), payload)
+                limit = min(2 * limit, BATCH)
+                continue
+            grows = _grows(stream, state, run, reader.seq, link)
+            if grows:
+                continue
             events, payload = reader.batch(BATCH)
             if events:
                 stream.send(m.Events(events), payload)
-            elif not _grows(stream, state, run, reader.seq, link):
-                events, payload = reader.batch(BATCH)
-                stream.send(m.Events(events or [_end(run, reader.seq)]), payload)
-                if not events:
-                    return
+                continue
+            end = _end(run, reader.seq, over=grows is False)
+            if end:
+                stream.send(m.Events([end]))
+                return
+            # Its supervisor lives but can't be reached: the log itself is looked at.
+            if link is not None:
+                link.close()
+                link = None
+            if stream.cancelled:
+                return
     finally:
         reader.close()
         if link is not None:
             link.close()
 
 
-def _grows(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLink | None) -> bool:
-    """Waits until the log has more; False when nobody is there to write any."""
+def _grows(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLink | None) -> bool | None:
+    """Waits until the log has more; False when the run is over, None when nobody can be asked."""
     own = None
     try:
         if link is None:
@@ -52,34 +77,43 @@ def _grows(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLi
                 return False
             link = own = connect(state, str(record.get("session")))
             if link is None:
-                return False
+                return None
         link.send(m.Watch(run.id, seq))
         while not stream.cancelled:
             try:
                 frame = link.receive(LOOK)
+                if frame is None or not isinstance(frame.message, m.Grew):
+                    return None
                 # A supervisor that doesn't know the run (-1) has nothing more to write to its log.
-                return frame is not None and isinstance(frame.message, m.Grew) and frame.message.seq >= 0
+                return frame.message.seq >= 0
             except TimeoutError:
                 continue
         return True
     except OSError:
-        return False
+        return None
     finally:
         if own is not None:
             own.close()
 
 
-def _end(run: RunDir, seq: int) -> dict[str, object]:
-    record = run.record() or {}
-    if record.get("state") in FINAL_STATES:  # the client has seen its last event already
-        keys = ("state", "exit_code", "seconds", "reason")
-        return dict({key: record.get(key) for key in keys}, seq=seq, t=record["ended"], kind="end")
-    # Worked out, not written: the log ends where its supervisor did. A process that is killed closes its
-    # socket a moment before it is gone.
+def _end(run: RunDir, seq: int, over: bool) -> dict[str, object] | None:
+    # A process that is killed closes its socket a moment before it is gone, and a run's directory is there a
+    # moment before its record.
     deadline = time.monotonic() + SETTLE
-    while (gone := not alive(record.get("supervisor") or {})) is False and time.monotonic() < deadline:
+    while True:
+        record = run.record() or {}
+        if record.get("state") in FINAL_STATES:  # the client has seen its last event already
+            keys = ("state", "exit_code", "seconds", "reason")
+            return dict({key: record.get(key) for key in keys}, seq=seq, t=record["ended"], kind="end")
+        reason = why_lost(record) if record or time.monotonic() > deadline else None
+        if reason or time.monotonic() > deadline:
+            break
         time.sleep(0.01)
-    reason = "its supervisor was killed" if gone else "its log has no end"
+    if reason is None and over:
+        reason = "its log has no end"
+    if reason is None:
+        return None
+    # Worked out, not written: the log ends where its supervisor did.
     return {
         "seq": seq + 1,
         "t": 0,

@@ -8,7 +8,8 @@ import os
 import threading
 
 from . import messages as m
-from . import sessions
+from . import sessions, shared
+from .capsule import Capsule
 from .follow import follow
 from .paths import expand
 from .rundir import FINAL_STATES, RunDir
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .tree import Mirror
 
 PIECE = 1 << 17
+FEW = 20
 
 
 class Handlers:
@@ -33,6 +35,7 @@ class Handlers:
 
     def __init__(self, state: str) -> None:
         self.state = state
+        self.capsule = Capsule(state)
         self._mirrors: dict[str, Mirror] = {}
         # Outcomes of Sync and Put by their streams, for the Execute that was sent right behind them.
         self._syncs: dict[int, bool] = {}
@@ -44,13 +47,23 @@ class Handlers:
             m.Blocks: self.blocks,
             m.Find: self.find,
             m.Fetch: self.fetch,
+            m.Look: self.look,
+            m.WasPut: self.was_put,
             m.Execute: self.execute,
             m.Attach: self.attach,
             m.Signal: self.signal,
+            m.FindRuns: self.find_runs,
+            m.Tail: self.tail,
             m.Status: self.status,
             m.ListSessions: self.list_sessions,
             m.StopSession: self.stop_session,
             m.OpenSession: self.open_session,
+            m.EndRemains: self.end_remains,
+            m.ListRuns: self.list_runs,
+            m.ReadRun: self.read_run,
+            m.ChangeRuns: self.change_runs,
+            m.Amend: self.amend,
+            m.Clean: self.clean,
             m.Put: self.put,
             m.Take: self.take,
         }
@@ -92,18 +105,13 @@ class Handlers:
 
     def inventory(self, stream: Stream, message: m.Inventory, _payload: bytes) -> None:
         """Tells what the mirror holds."""
-        import zlib
+        from .inventory import write
 
         mirror = self._mirror(message.workspace)
         # First, because what was received may be what a killed commit has left.
         received = mirror.received()
         generation, entries = mirror.inventory()
-        rows = {path: [list(entry), owner, state] for path, (entry, owner, state) in entries.items()}
-        told = {"generation": generation, "entries": rows, "received": received}
-        content = zlib.compress(json.dumps(told).encode("ascii"), 1)
-        for at in range(0, len(content), PIECE):
-            stream.send(m.Data(), content[at : at + PIECE])
-        stream.send(m.End())
+        _send_all(stream, write(generation, entries, received, mirror.old()))
 
     def blocks(self, stream: Stream, message: m.Blocks, _payload: bytes) -> None:
         """Tells of the blocks of large files."""
@@ -121,19 +129,22 @@ class Handlers:
 
     def sync(self, stream: Stream, message: m.Sync, _payload: bytes) -> None:
         """Applies a change set."""
-        from .entry import Stale, TreeError
+        from .entry import BadContent, Stale, TreeError
         from .staging import MissingContent
 
         done = False
         try:
             mirror = self._mirror(message.workspace)
-            applied = mirror.apply(message.generation, message.owner, stream.reader())
+            applied = mirror.apply(message.generation, message.owner, stream.reader(), message.yields)
             done = True
         except Stale as stale:
             stream.send(m.Failure("stale", str(stale), details={"generation": stale.current}))
             return
         except MissingContent as missing:
             stream.send(m.Failure("missing", str(missing), details={"digests": missing.digests}))
+            return
+        except BadContent as changed:
+            stream.send(m.Failure("changed", str(changed)))
             return
         except TreeError as error:
             stream.send(m.Failure("sync", str(error)))
@@ -142,7 +153,11 @@ class Handlers:
             with self._sync_done:
                 self._syncs[stream.number] = done
                 self._sync_done.notify_all()
-        facts = {"generation": applied.generation, "kept": [list(pair) for pair in applied.kept]}
+        facts = {
+            "generation": applied.generation,
+            "kept": [list(pair) for pair in applied.kept],
+            "old": applied.old,
+        }
         stream.send(m.Facts(facts))
 
     def find(self, stream: Stream, message: m.Find, _payload: bytes) -> None:
@@ -169,6 +184,23 @@ class Handlers:
             stream.send(m.Data(), piece)
         stream.send(m.End())
 
+    def look(self, stream: Stream, message: m.Look, payload: bytes) -> None:
+        """Tells what became of files that were pulled."""
+        import zlib
+
+        from .artifacts import look_at
+
+        wanted = json.loads(zlib.decompress(payload))
+        stream.send(m.Facts({"states": look_at(expand(message.workspace), wanted)}))
+
+    def was_put(self, stream: Stream, message: m.WasPut, payload: bytes) -> None:
+        """Tells whether a client has what a sync put here."""
+        import zlib
+
+        was_put = self._mirror(message.workspace).was_put
+        rows = json.loads(zlib.decompress(payload))
+        stream.send(m.Facts({"put": "".join("01"[was_put(*row)] for row in rows)}))
+
     # Runs.
 
     def execute(self, stream: Stream, message: m.Execute, payload: bytes) -> None:
@@ -192,29 +224,43 @@ class Handlers:
                 stream.send(m.Failure("stale", "the mirror has changed", details={"generation": current}))
                 return
         run = RunDir(self.state, message.run["id"])
+        mirror = self._mirror(spec["workspace"])
+        record = self.capsule.known(message.run, mirror, spec["workspace"])
         link = sessions.ensure(self.state, spec)
-        answer = link.ask(message, payload)
+        message = m.Execute(record, {}, None, message.secrets)
+        try:
+            answer = link.ask(message, payload)
+        except sessions.SessionEnded:
+            # It was about to end, and never saw the run, or it saw it: then the next one refuses the id.
+            link.close()
+            link = sessions.ensure(self.state, spec)
+            answer = link.ask(message, payload)
         if isinstance(answer, m.Failure):
             link.close()
             stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
             return
         stream.send(answer)
+        self.capsule.complete(record, mirror, spec["workspace"])
         follow(stream, self.state, run, 0, link)
 
     def put(self, stream: Stream, message: m.Put, _payload: bytes) -> None:
         """Keeps variables for a run."""
-        from .exchange import incoming, receive
+        from .exchange import discard, incoming, receive
         from .parcel import Broken
 
         done = False
         try:
             spec = _expanded(message.session)
-            path = incoming(sessions.folder_of(self.state, spec["name"]), message.run_id)
+            folder = sessions.folder_of(self.state, spec["name"])
+            path = incoming(folder, message.run_id)
             link = sessions.ensure(self.state, spec)
             try:
                 receive(path, stream.reader(), lambda: _told(link, m.Put({}, message.run_id)))
             finally:
                 link.close()
+            record = RunDir(self.state, message.run_id).record()
+            if record is not None and record["state"] in FINAL_STATES:
+                discard(folder, message.run_id)  # sent again over another link, and had before
             done = True
         except Broken as broken:
             raise ValueError(f"the variables did not arrive as they were sent: {broken}") from None
@@ -254,7 +300,7 @@ class Handlers:
         if record is None:
             raise ValueError(f"there is no run {message.run_id} here")
         stream.send(m.Accepted(record))
-        follow(stream, self.state, run, message.seq, None)
+        follow(stream, self.state, run, message.seq, None, message.printed)
 
     def signal(self, stream: Stream, message: m.Signal, _payload: bytes) -> None:
         """Interrupts or ends a run."""
@@ -271,6 +317,65 @@ class Handlers:
                 link.close()
         stream.send(m.Facts({"state": record["state"]}))
 
+    # The records of runs.
+
+    def list_runs(self, stream: Stream, message: m.ListRuns, _payload: bytes) -> None:
+        """Tells of the newest runs that match."""
+        from .records import newest
+
+        _send_json(stream, newest(self.state, message.query))
+
+    def read_run(self, stream: Stream, message: m.ReadRun, _payload: bytes) -> None:
+        """Tells all of one run."""
+        from .records import read
+
+        _send_json(stream, read(self.state, message.run_id))
+
+    def change_runs(self, stream: Stream, message: m.ChangeRuns, _payload: bytes) -> None:
+        """Labels, deletes, restores or purges runs."""
+        from .records import change
+
+        stream.send(m.Facts(change(self.state, message.action, list(message.run_ids), message.text)))
+
+    def amend(self, stream: Stream, message: m.Amend, payload: bytes) -> None:
+        """Notes what the client learned of a run."""
+        facts, told = dict(message.facts), {}
+        if payload:
+            text = payload.decode("utf-8", "replace")
+            facts["diff"] = told["diff"] = shared.put(self.state, shared.DIFFS, text)
+            shared.refer(self.state, shared.DIFFS, told["diff"], message.run_id)
+        RunDir(self.state, message.run_id).note(facts)
+        stream.send(m.Facts(told))
+
+    def clean(self, stream: Stream, message: m.Clean, _payload: bytes) -> None:
+        """Removes leftovers."""
+        from .leftovers import clean
+
+        told = clean(self.state, message.options)
+        self._mirrors.clear()
+        _send_json(stream, told)
+
+    def find_runs(self, stream: Stream, message: m.FindRuns, _payload: bytes) -> None:
+        """Tells which runs begin so."""
+        folder = os.path.join(self.state, "runs")
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        found = sorted(name for name in names if name.startswith(message.prefix))
+        stream.send(m.Facts({"runs": found[:-FEW:-1]}))
+
+    def tail(self, stream: Stream, message: m.Tail, _payload: bytes) -> None:
+        """Sends what a run has printed."""
+        from .tail import last_lines, newest
+
+        run = RunDir(self.state, message.run_id)
+        record = run.record()
+        if record is None:
+            raise ValueError(f"there is no run {message.run_id} here")
+        seq, end = newest(run)
+        stream.send(m.Facts({"run": record, "seq": seq}))
+        for piece in last_lines(run, message.lines, end):
+            stream.send(m.Data(), piece)
+        stream.send(m.End())
+
     # The host.
 
     def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
@@ -283,14 +388,34 @@ class Handlers:
         """The live sessions."""
         stream.send(m.Facts({"sessions": list(sessions.records(self.state))}))
 
+    def end_remains(self, stream: Stream, _message: m.EndRemains, _payload: bytes) -> None:
+        """Ends what dead supervisors left."""
+        from . import remains
+
+        ended = remains.end()
+        sessions.bury_dead(self.state)
+        stream.send(m.Facts({"ended": ended}))
+
     def stop_session(self, stream: Stream, message: m.StopSession, _payload: bytes) -> None:
         """Ends one session, or all."""
-        live = [facts["name"] for facts in sessions.records(self.state)]
+        live = sessions.names(self.state)
         if message.name is not None and message.name not in live:
             known = ", ".join(live) or "none"
             raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")
         wanted = live if message.name is None else [message.name]
         stream.send(m.Facts({"stopped": [name for name in wanted if sessions.stop(self.state, name)]}))
+
+
+def _send_json(stream: Stream, value: Any) -> None:
+    from .inventory import pack
+
+    _send_all(stream, pack(value))
+
+
+def _send_all(stream: Stream, content: bytes) -> None:
+    for at in range(0, len(content), PIECE):
+        stream.send(m.Data(), content[at : at + PIECE])
+    stream.send(m.End())
 
 
 def _expanded(session: dict[str, Any]) -> dict[str, Any]:

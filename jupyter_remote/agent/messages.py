@@ -3,79 +3,17 @@
 Fields are JSON values; what is large or raw travels as the frame's payload (stated per message). A
 request opens a stream; its answers come on the same stream. Between agent, supervisor and worker the
 same messages are used. No behaviour belongs here.
-
-The records are dataclasses to the type checker only: making 25 real ones costs 25 ms in each of the
-three processes that a first cell starts, this costs 1.
 """
 
 from __future__ import annotations
 
+from .message import KINDS, Message, MessageError
+
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, dataclass_transform
-else:
+    from typing import Any, ClassVar
 
-    def dataclass_transform(**_options):
-        return lambda cls: cls
-
-
-class MessageError(Exception):
-    """Fields that don't fit the message they claim to be."""
-
-
-_TYPES = {
-    "int": (int,),
-    "str": (str,),
-    "int | None": (int, type(None)),
-    "str | None": (str, type(None)),
-    "dict[str, Any]": (dict,),
-    "dict[str, Any] | None": (dict, type(None)),
-    "list[Any]": (list,),
-}
-KINDS: dict[int, type[Message]] = {}
-
-
-@dataclass_transform(frozen_default=True)
-class Message:
-    """Base of all messages: the fields are the annotations of the subclass, in order."""
-
-    kind: ClassVar[int] = -1
-    _fields: ClassVar[dict[str, tuple[type, ...]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        cls._fields = {name: _TYPES[t] for name, t in cls.__annotations__.items() if name != "kind"}
-        KINDS[cls.kind] = cls
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, *args, **kwargs):
-            names = list(self._fields)
-            values = dict(zip(names, args), **kwargs)
-            for name in names:
-                if name not in values:
-                    if not hasattr(type(self), name):
-                        raise MessageError(f"missing field {name!r}")
-                    values[name] = getattr(type(self), name)
-                value, expected = values[name], self._fields[name]
-                if not isinstance(value, expected) or isinstance(value, bool):
-                    raise MessageError(f"field {name!r} is a {type(value).__name__}")
-            if len(values) > len(names) or len(args) > len(names):
-                raise MessageError(f"unknown field {sorted(set(values) - set(names))}")
-            self.__dict__.update(values)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is frozen")
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.__dict__ == other.__dict__
-
-    def __hash__(self) -> int:
-        return hash((self.kind, repr(self.__dict__)))
-
-    def __repr__(self) -> str:
-        # Secrets travel in messages, and a repr ends in logs and tracebacks.
-        shown = {k: "..." if k == "secrets" and v else v for k, v in self.__dict__.items()}
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+__all__ = ["KINDS", "Message", "MessageError"]
 
 
 # --- any direction, on an open stream ---------------------------------------------------------------
@@ -162,18 +100,24 @@ class Ping(Message):
 
 
 class Inventory(Message):
-    """What the workspace's mirror holds, answered by Data frames (zlib of JSON) and End."""
+    """What the workspace's mirror holds, answered by Data frames (see inventory.py) and End."""
 
     workspace: str
     kind: ClassVar[int] = 21
 
 
 class Sync(Message):
-    """A change set (packed, in Data frames up to End) on top of a generation of the mirror."""
+    """A change set (packed, in Data frames up to End) on top of a generation of the mirror.
+
+    Args:
+        yields: path -> [size, mtime_ns] of files of the host's own that were pulled and edited since: they
+            are replaced as long as they are still like this, and not kept aside.
+    """
 
     workspace: str
     generation: int
     owner: str
+    yields: dict[str, Any] | None = None
     kind: ClassVar[int] = 22
 
 
@@ -201,10 +145,15 @@ class Execute(Message):
 
 
 class Attach(Message):
-    """The events of a run after ``seq``, up to its end."""
+    """The events of a run after ``seq``, up to its end.
+
+    Args:
+        printed: how many printed bytes, gaps included, the client has; it makes the size of a gap exact.
+    """
 
     run_id: str
     seq: int = 0
+    printed: int | None = None
     kind: ClassVar[int] = 24
 
 
@@ -273,6 +222,46 @@ class Fetch(Message):
     kind: ClassVar[int] = 31
 
 
+class Look(Message):
+    """Whether paths of a mirror are as they were pulled.
+
+    The payload is zlib of JSON, rows for `artifacts.look_at`. Answered by Facts: ``states``, one letter
+    for each.
+    """
+
+    workspace: str
+    kind: ClassVar[int] = 60
+
+
+class WasPut(Message):
+    """Whether these are what a sync put at their paths.
+
+    The payload is zlib of JSON, ``[path, digest, target]`` each. Answered by Facts: ``put``, a 1 or a 0
+    for each.
+    """
+
+    workspace: str
+    kind: ClassVar[int] = 61
+
+
+class FindRuns(Message):
+    """The ids of runs that begin with ``prefix``, a few at most, the newest first; answered by Facts."""
+
+    prefix: str
+    kind: ClassVar[int] = 65
+
+
+class Tail(Message):
+    """What a run has printed, the last ``lines`` of it or all, in Data frames up to End.
+
+    A Facts comes first: the run's record, and the number of the newest event of which something is shown.
+    """
+
+    run_id: str
+    lines: int | None = None
+    kind: ClassVar[int] = 66
+
+
 # --- agent to supervisor, supervisor to worker -------------------------------------------------------
 
 
@@ -306,10 +295,69 @@ class Happened(Message):
 
 
 class Finished(Message):
-    """The cell has ended: ``outcome`` is ``ok``, ``error`` or ``interrupted``."""
+    """The cell has ended: ``outcome`` is ``ok``, ``error`` or ``interrupted``; what it ``used``."""
 
     outcome: str
+    used: dict[str, Any] | None = None
     kind: ClassVar[int] = 44
+
+
+# --- the records of runs ----------------------------------------------------------------------------
+
+
+class ListRuns(Message):
+    """Records of runs, newest first, in Data frames (zlib of JSON) up to End; `records.newest`.
+
+    Args:
+        query: limit, before (an id), state, label, since (an id), ids, deleted, code (with it).
+    """
+
+    query: dict[str, Any]
+    kind: ClassVar[int] = 70
+
+
+class ReadRun(Message):
+    """All of one run, in Data frames up to End; `records.read`."""
+
+    run_id: str
+    kind: ClassVar[int] = 71
+
+
+class ChangeRuns(Message):
+    """``label`` (with ``text``), ``delete``, ``restore`` or ``purge`` runs; Facts: done, refused."""
+
+    action: str
+    run_ids: list[Any]
+    text: str | None = None
+    kind: ClassVar[int] = 72
+
+
+class Amend(Message):
+    """What the client learned of a run that has started; the payload is its diff."""
+
+    run_id: str
+    facts: dict[str, Any]
+    kind: ClassVar[int] = 73
+
+
+class Surveyed(Message):
+    """The worker's interpreter and its packages (`usage.survey`)."""
+
+    facts: dict[str, Any]
+    kind: ClassVar[int] = 74
+
+
+class Clean(Message):
+    """Remove leftovers; answered in Data frames up to End; `leftovers.clean`."""
+
+    options: dict[str, Any]
+    kind: ClassVar[int] = 75
+
+
+class EndRemains(Message):
+    """End what dead supervisors left behind, and remove their folders; Facts says what was ``ended``."""
+
+    kind: ClassVar[int] = 85
 
 
 # --- variables -----------------------------------------------------------------------------------------

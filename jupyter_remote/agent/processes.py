@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Every process of a session carries this variable, so that even one that left its family is found. Its
 # value names the supervisor (see mark), not the session: names come again, in other state folders too.
 MARKER = "JUPYTER_REMOTE_SESSION"
+PREFIX = MARKER.encode() + b"="
 
 
 def boot_id() -> str:
@@ -26,6 +27,20 @@ def boot_id() -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def boot_time() -> float | None:
+    """When this machine was started (seconds since the epoch), None where the system doesn't tell."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            return next((float(line.split()[1]) for line in file if line.startswith("btime ")), None)
+    except OSError:
+        return None
+
+
+def node() -> str:
+    """The name of this machine among those that share a home."""
+    return os.uname().nodename
 
 
 def _stat(pid: int) -> list[bytes] | None:
@@ -50,13 +65,20 @@ def start_time(pid: int) -> str:
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """What names the process for ever: ``pid``, ``start``, ``boot``."""
-    return {"pid": pid, "start": start_time(pid), "boot": boot_id()}
+    """What names the process for ever: ``pid``, ``start``, ``boot``, and for people the machine, ``node``."""
+    return {"pid": pid, "start": start_time(pid), "boot": boot_id(), "node": node()}
 
 
 def mark(supervisor: dict[str, Any]) -> str:
     """The marker's value for the processes of the supervisor of this identity."""
     return f"{supervisor['pid']}-{supervisor['start']}-{supervisor['boot']}"
+
+
+def unmark(marker: str) -> dict[str, Any] | None:
+    """The identity that :func:`mark` was given, None when it is something else."""
+    pid, _, rest = marker.partition("-")
+    start, _, boot = rest.partition("-")
+    return {"pid": int(pid), "start": start, "boot": boot} if pid.isdigit() and start else None
 
 
 def alive(who: dict[str, Any]) -> bool:
@@ -79,12 +101,45 @@ def _parents() -> dict[int, int]:
     return {int(row[0]): int(row[1]) for row in rows if len(row) >= 3 and not row[2].startswith("Z")}
 
 
-def _marked(pid: int, wanted: bytes) -> bool:
+def _marker(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return wanted in file.read().split(b"\0")
+            found = (entry for entry in file.read().split(b"\0") if entry.startswith(PREFIX))
+            return next(found, PREFIX)[len(PREFIX) :].decode("ascii", "replace")
     except OSError:
-        return False
+        return ""
+
+
+def marked() -> dict[int, str]:
+    """The living processes of this user that carry a marker, and its value; on Linux only.
+
+    One in another process namespace, a container's, is not among them: its marker speaks of other pids.
+    """
+    if not os.path.isdir("/proc/self"):
+        return {}
+    found = {}
+    here = _namespace("self")
+    for pid in _parents():
+        value = _marker(pid)
+        try:
+            if value and os.stat(f"/proc/{pid}").st_uid == os.getuid() and _namespace(str(pid)) == here:
+                found[pid] = value
+        except OSError:
+            pass  # it has just ended
+    return found
+
+
+def _namespace(pid: str) -> str:
+    return os.readlink(f"/proc/{pid}/ns/pid")
+
+
+def command_of(pid: int) -> str:
+    """What the process was started as, shortened; empty when it is gone or the system doesn't tell."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read(200).rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def family(root: int | None, marker: str) -> list[int]:
@@ -93,8 +148,7 @@ def family(root: int | None, marker: str) -> list[int]:
     The calling process is never among them.
     """
     parents = _parents()
-    wanted = f"{MARKER}={marker}".encode()
-    chosen = {pid for pid in parents if _marked(pid, wanted)}
+    chosen = {pid for pid in parents if _marker(pid) == marker}
     if root is not None and root in parents:
         chosen.add(root)
     grown = True

@@ -2,18 +2,18 @@
 
 ``run.json`` what, when, where, state, exit; ``code`` what was run; ``output.log`` what it printed;
 ``events.jsonl`` one line an event: ``seq``, ``t`` (seconds since the epoch), ``kind``, and for output
-``at`` and ``n`` (where in ``output.log``); ``blobs/`` displays too large for a line; ``variables`` those that
-were asked for, until a client has them. Who writes appends
-before anybody is told; who reads may come back at any ``seq``. No processes and no sockets here.
+``at`` and ``n`` (where in what was printed); ``blobs/`` displays too large for a line; ``variables`` those
+that were asked for, until a client has them; ``notes.jsonl`` what was learned of the run by others than its
+supervisor. A log over its cap goes on in pairs ``events.tail.N`` and ``output.tail.N``, of which only the
+last few are kept. Who writes (``logwriter``) appends before anybody is told; who reads may come back at any
+``seq``. No processes and no sockets here.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import time
 
 from .paths import read_json, write_json
 
@@ -26,6 +26,10 @@ FINAL_STATES = ("finished", "failed", "stopped", "lost")
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4,16}")
 LARGEST_LINE = 1 << 15
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_CLOEXEC
+# No line that joins two parts of a log is longer.
+MARKER = 200
+TAIL = "events.tail."
 
 
 class RunDir:
@@ -34,22 +38,38 @@ class RunDir:
     Args:
         state: the state folder of the host.
         run_id: as in ``20261122-014500-7f3a``.
+        place: ``runs``, or ``trash`` for one that was deleted.
 
     Raises:
         ValueError: not a run id (it becomes a path, so it is checked).
     """
 
-    def __init__(self, state: str, run_id: str) -> None:
+    def __init__(self, state: str, run_id: str, place: str = "runs") -> None:
         if not RUN_ID.fullmatch(run_id):
             raise ValueError(f"{run_id!r} is not the id of a run")
         self.id = run_id
-        self.path = os.path.join(state, "runs", run_id)
+        self.path = os.path.join(state, place, run_id)
         self.record_path = os.path.join(self.path, "run.json")
         self.code_path = os.path.join(self.path, "code")
         self.output_path = os.path.join(self.path, "output.log")
         self.events_path = os.path.join(self.path, "events.jsonl")
         self.blobs_path = os.path.join(self.path, "blobs")
         self.variables_path = os.path.join(self.path, "variables")
+        self.notes_path = os.path.join(self.path, "notes.jsonl")
+
+    def tail_paths(self, number: int) -> tuple[str, str]:
+        """Events and output of that part of the tail, counted from 1."""
+        events, output = (
+            os.path.join(self.path, f"{name}.tail.{number:06d}") for name in ("events", "output")
+        )
+        return events, output
+
+    def tail(self) -> list[int]:
+        """The numbers of the tail's parts that are there, in order; none while the log is below its cap."""
+        names = (
+            name.rpartition("events.tail.")[2] for name in os.listdir(self.path) if "events.tail." in name
+        )
+        return sorted(int(number) for number in names if number.isdigit())
 
     def create(self, record: dict[str, Any], code: bytes) -> None:
         """Makes the directory with its first record.
@@ -86,6 +106,35 @@ class RunDir:
         """What ``run.json`` says, None when there is no such run."""
         return read_json(self.record_path)
 
+    def note(self, facts: dict[str, Any]) -> None:
+        """Adds what was learned of the run; several may do it, because each appends one line.
+
+        Raises:
+            OSError: there is no such run, or a full disk.
+        """
+        fd = os.open(self.notes_path, WRITE, 0o600)
+        try:
+            write_all(fd, json.dumps(facts).encode("ascii") + b"\n")
+        finally:
+            os.close(fd)
+
+    def whole_record(self) -> dict[str, Any] | None:
+        """``run.json`` with what was learned later, None when there is no such run."""
+        record = self.record()
+        if record is None:
+            return None
+        try:
+            with open(self.notes_path, "rb") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            return record
+        for line in lines:
+            try:
+                record.update(json.loads(line))
+            except ValueError:
+                pass  # torn by a full disk
+        return record
+
 
 def write_all(fd: int, data: bytes) -> None:
     """Writes all of it.
@@ -113,69 +162,30 @@ def write_blob(folder: str, content: bytes) -> str:
     return name
 
 
-class LogWriter:
-    """Appends to the log of one run; only its supervisor does."""
-
-    def __init__(self, run: RunDir) -> None:
-        self._run = run
-        self._output: int | None = None
-        self._events = os.open(run.events_path, WRITE, 0o600)
-        self._at = 0
-        self.seq = 0
-
-    def output(self, kind: str, data: bytes) -> None:
-        """Appends printed bytes (``kind``: stdout or stderr).
-
-        Raises:
-            OSError: it could not be written (a full disk); what was written stays accounted for.
-        """
-        if self._output is None:
-            self._output = os.open(self._run.output_path, WRITE, 0o600)
-        written = 0
-        try:
-            while written < len(data):
-                written += os.write(self._output, data[written:] if written else data)
-        finally:
-            if written:
-                self._append({"kind": kind, "at": self._at, "n": written})
-                self._at += written
-
-    def event(self, event: dict[str, Any]) -> None:
-        """Appends any other event: ``kind`` and what belongs to it.
-
-        Raises:
-            OSError: it could not be written (a full disk).
-        """
-        self._append(event)
-
-    def close(self) -> None:
-        """No more events."""
-        if self._output is not None:
-            os.close(self._output)
-        os.close(self._events)
-
-    def _append(self, event: dict[str, Any]) -> None:
-        line = json.dumps(dict(seq=self.seq + 1, t=round(time.time(), 6), **event), separators=(",", ":"))
-        data = line.encode("ascii") + b"\n"
-        written = os.write(self._events, data)
-        if written < len(data):
-            # Half a line would spoil the log for every later event: take it back.
-            os.ftruncate(self._events, os.fstat(self._events).st_size - written)
-            raise OSError(errno.ENOSPC, "no space left for the log", self._run.events_path)
-        self.seq += 1
-
-
 class LogReader:
-    """Reads events after ``seq`` in batches, while they are being written or long afterwards."""
+    """Reads events after ``seq`` in batches, while they are being written or long afterwards.
 
-    def __init__(self, run: RunDir, seq: int = 0) -> None:
+    Where the log has lost its middle to its cap there comes one event of kind ``gap``: ``events`` and
+    ``bytes`` say how many events and printed bytes were left out there.
+
+    Args:
+        run: whose log.
+        seq: the last event that the reader has.
+        printed: how many printed bytes, gaps included, it has; without it a gap that begins between two parts
+            of the log is told as ``about`` so many bytes.
+    """
+
+    def __init__(self, run: RunDir, seq: int = 0, printed: int | None = None) -> None:
         self._run = run
         self._seq = seq
+        self._printed = printed
         self._lines: list[bytes] = []
         self._rest = b""
         self._parts: list[tuple[dict[str, Any], bytes]] = []
         self._events: int | None = None
         self._output: int | None = None
+        self._number = 0
+        self._start = 0
         self.ended = False
 
     @property
@@ -200,21 +210,27 @@ class LogReader:
         pieces: list[bytes] = []
         room = limit
         lines = 0
+        whole = False
         while room > 0 and lines < LARGEST_LINE and not self.ended:
-            if self._parts:
+            part = bool(self._parts)
+            if part:
                 event, piece = self._parts.pop(0)
             else:
                 taken = self._next(room, bool(events))
                 if taken is None:
                     break
                 event, piece = taken
-            last = events[-1] if events else None
+            # The last part of an event is known by its own `seq`, so nothing is joined to it.
+            last = events[-1] if whole else None
             if last and event["kind"] == last["kind"] and event["kind"] in OUTPUT_KINDS:
                 last["n"] += event["n"]
                 last["seq"] = event["seq"]
+                if "more" not in event:
+                    last.pop("more", None)
             else:
                 events.append(event)
                 lines += 64 if "n" in event else len(json.dumps(event))
+            whole = not part
             pieces.append(piece)
             room -= len(piece)
             self.ended = event["kind"] == "end"
@@ -225,19 +241,28 @@ class LogReader:
             if not self._lines and not self._fill():
                 return None
             event = json.loads(self._lines[-1])
-            if event["seq"] > self._seq:
+            if event["kind"] == "next":
+                if not self._turn(event):
+                    return None
+                if self._parts:
+                    return self._parts.pop(0)
+            elif event["kind"] == "tail" or event["seq"] <= self._seq:
+                self._lines.pop()
+            else:
                 break
-            self._lines.pop()
         size = event.get("n", 0)
         if size > room and started:
             return None  # it fits a batch of its own better
         self._lines.pop()
         self._seq = event["seq"]
         if event["kind"] in OUTPUT_KINDS:
-            return self._cut(event, self._printed(event.pop("at"), size), room)
+            return self._cut(event, self._content(event.pop("at"), size), room)
         if "blob" in event:
-            with open(os.path.join(self._run.blobs_path, event.pop("blob")), "rb") as file:
-                return self._cut(event, file.read(), room)
+            try:
+                with open(os.path.join(self._run.blobs_path, event.pop("blob")), "rb") as file:
+                    return self._cut(event, file.read(), room)
+            except FileNotFoundError:  # its part of the tail was given up while we read it
+                return {"seq": event["seq"], "t": event["t"], "kind": "gap", "events": 1, "bytes": 0}, b""
         return event, b""
 
     def _cut(self, event: dict[str, Any], content: bytes, room: int) -> tuple[dict[str, Any], bytes]:
@@ -248,17 +273,15 @@ class LogReader:
         self._parts = parts[1:]
         return parts[0]
 
-    def _printed(self, at: int, size: int) -> bytes:
+    def _content(self, at: int, size: int) -> bytes:
         if self._output is None:
-            self._output = os.open(self._run.output_path, os.O_RDONLY | os.O_CLOEXEC)
-        return os.pread(self._output, size, at)
+            self._output = os.open(self._run.output_path, READ)
+        return os.pread(self._output, size, at - self._start)
 
     def _fill(self) -> bool:
-        if self._events is None:
-            try:
-                self._events = os.open(self._run.events_path, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return False
+        if self._events is None and not self._open_first():
+            return False
+        assert self._events is not None
         while not self._lines:
             data = os.read(self._events, 1 << 16)
             if not data:
@@ -266,4 +289,56 @@ class LogReader:
             lines = (self._rest + data).split(b"\n")
             self._rest = lines.pop()
             self._lines = lines[::-1]
+        return True
+
+    # Parts of the log.
+
+    def _open_first(self) -> bool:
+        # Who comes back late is not made to wait while everything before is read again.
+        if self._seq:
+            for number in reversed(self._run.tail() if os.path.isdir(self._run.path) else []):
+                if self._open(number, self._seq) is not None:
+                    return True
+        try:
+            self._events = os.open(self._run.events_path, READ)
+        except FileNotFoundError:
+            return False
+        size = os.fstat(self._events).st_size
+        last = os.pread(self._events, MARKER, max(size - MARKER, 0)).rstrip(b"\n").rpartition(b"\n")[2]
+        if self._seq and last.startswith(b'{"kind":"next"') and json.loads(last)["seq"] <= self._seq:
+            self._lines = [last]
+        return True
+
+    def _open(self, number: int, latest: int | None = None) -> dict[str, Any] | None:
+        """Goes on to a part of the tail; None when it is gone, or begins after event ``latest``."""
+        fds: list[int] = []
+        try:
+            for path in self._run.tail_paths(number):
+                fds.append(os.open(path, READ))
+            head: dict[str, Any] = json.loads(os.pread(fds[0], MARKER, 0).partition(b"\n")[0])
+        except (FileNotFoundError, ValueError):
+            head = {}
+        if not head or (latest is not None and head["seq"] > latest):
+            for fd in fds:
+                os.close(fd)
+            return None
+        self.close()
+        self._events, self._output = fds
+        self._number, self._start, self._lines, self._rest = number, head["at"], [], b""
+        return head
+
+    def _turn(self, end: dict[str, Any]) -> bool:
+        """Goes on behind the end of a part, with a gap when the next one has been given up."""
+        numbers = [number for number in self._run.tail() if number >= end["next"]]
+        head = next(filter(None, map(self._open, numbers)), None)
+        if head is None:
+            return False  # all of them were given up while we looked: the next look finds newer ones
+        if head["seq"] > self._seq:
+            gap = {"seq": head["seq"], "t": head["t"], "kind": "gap", "events": head["seq"] - self._seq}
+            inside = self._seq > end["seq"]
+            gap["bytes"] = head["at"] - (self._printed if inside and self._printed is not None else end["at"])
+            if inside and self._printed is None:
+                gap["about"] = 1
+            self._parts = [(gap, b"")]
+            self._seq = head["seq"]
         return True

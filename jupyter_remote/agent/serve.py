@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 
 from . import messages as m
 from .handlers import Handlers
@@ -31,6 +32,7 @@ def facts(state: str) -> dict[str, Any]:
         "state": state,
         "boot": boot_id(),
         "pid": os.getpid(),
+        "time": time.time(),
     }
 
 
@@ -42,7 +44,8 @@ def main() -> None:
     os.dup2(2, 1)  # a stray print must not come between two frames
     os.close(null)
     state = state_folder()
-    link = Link(read_fd, write_fd, Handlers(state))
+    handlers = Handlers(state)
+    link = Link(read_fd, write_fd, handlers)
     try:
         link.write(MAGIC + encode(0, m.Hello(PROTOCOL, VERSION, facts(state))))
         link.serve()
@@ -51,4 +54,5 @@ def main() -> None:
     except OSError:
         pass  # the connection broke: runs go on without us
     finally:
+        handlers.capsule.finish()
         os._exit(0)  # requests that still wait for something must not hold the process

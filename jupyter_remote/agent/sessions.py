@@ -11,6 +11,7 @@ import sys
 import time
 
 from . import messages as m
+from .evidence import elsewhere
 from .launch import boot_argv, environment
 from .paths import read_json, remove_tree, write_json
 from .processes import alive, end_family, mark
@@ -22,11 +23,19 @@ if TYPE_CHECKING:
 
 _launched: list[subprocess.Popen[bytes]] = []
 
+# How long a supervisor may take to answer before it is called silent, which is not dead.
+SILENCE = 5.0
+# How long one that has given up its socket may take to be gone.
+PATIENCE = 5.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class NoSession(Exception):
     """The session is not there, or does not answer."""
+
+
+class SessionEnded(NoSession):
+    """The supervisor went away instead of answering."""
 
 
 class SupervisorLink:
@@ -76,15 +85,18 @@ class SupervisorLink:
         """Sends a request and returns its answer.
 
         Raises:
-            NoSession: the supervisor went away instead of answering, or did not in time.
+            NoSession: it did not answer in time.
+            SessionEnded: it went away instead of answering.
         """
         try:
             self.send(message, payload)
             frame = self.receive(timeout)
-        except (OSError, TimeoutError, WireError) as error:
-            raise NoSession(str(error) or "no answer") from None
+        except TimeoutError:
+            raise NoSession(f"the session did not answer within {timeout:g} s") from None
+        except (OSError, WireError) as error:
+            raise SessionEnded(str(error)) from None
         if frame is None:
-            raise NoSession("it ended")
+            raise SessionEnded("it ended")
         return frame.message
 
     def close(self) -> None:
@@ -127,33 +139,63 @@ def ensure(state: str, spec: dict[str, Any]) -> SupervisorLink:
     folder = folder_of(state, spec["name"])
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     # Two notebooks, or a cell right behind its OpenSession, may want the same session at the same time.
-    lock = os.open(os.path.join(state, "sessions.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = _lock(state)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         link = connect(state, spec["name"])
         if link is None:
             _bury(folder)
-            link = _launch(state, folder, spec)
+            link = _launch(state, folder, spec, lock)
     finally:
         os.close(lock)
     return link
 
 
+def bury_dead(state: str) -> None:
+    """Ends and removes whatever sessions left whose supervisors are gone."""
+    base = os.path.join(state, "sessions")
+    lock = _lock(state)
+    try:
+        for name in os.listdir(base) if os.path.isdir(base) else []:
+            who = (read_json(os.path.join(base, name, "session.json")) or {}).get("supervisor") or {}
+            if not alive(who) and not elsewhere(who):
+                _bury(os.path.join(base, name))
+    finally:
+        os.close(lock)
+
+
+def _lock(state: str) -> int:
+    lock = os.open(os.path.join(state, "sessions.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def _bury(folder: str) -> None:
-    # A supervisor that was killed leaves its processes and its folder.
-    record = read_json(os.path.join(folder, "session.json"))
-    if record and record.get("supervisor") and not alive(record["supervisor"]):
+    # A supervisor that was killed leaves its processes and its folder. To be called with the lock, which one
+    # that is being started holds too: a folder without one is nobody's.
+    record = read_json(os.path.join(folder, "session.json")) or {}
+    who = record.get("supervisor") or {}
+    name = os.path.basename(folder)
+    if elsewhere(who):
+        raise NoSession(
+            f"session {name} lives on {who['node']}, which shares this folder: go there, take another "
+            f"--session, or remove {folder} if that machine is gone"
+        )
+    if not _gone(who, PATIENCE):  # it may just be ending
+        raise NoSession(f"the supervisor of session {name} (pid {who['pid']}) runs but can't be reached")
+    if who:
         worker = record.get("worker") or {}
-        end_family(worker["pid"] if alive(worker) else None, mark(record["supervisor"]))
+        end_family(worker["pid"] if alive(worker) else None, mark(who))
     remove_tree(folder)
 
 
-def _launch(state: str, folder: str, spec: dict[str, Any]) -> SupervisorLink:
+def _launch(state: str, folder: str, spec: dict[str, Any], lock: int) -> SupervisorLink:
     os.makedirs(folder, mode=0o700)
     write_json(os.path.join(folder, "session.json"), spec)
     read_end, write_end = os.pipe()
     log_path = os.path.join(folder, "supervisor.log")
-    argv = boot_argv([sys.executable, "-I", "-S"], "supervisor", state, folder, str(write_end))
+    # It gets the lock too, so that nobody takes its folder for a dead one's when we are killed meanwhile.
+    fds = (str(write_end), str(lock))
+    argv = boot_argv([sys.executable, "-I", "-S"], "supervisor", state, folder, *fds)
     with open(log_path, "ab") as log:
         # Its own session and no descriptor of ours: it must not notice when the link goes.
         process = subprocess.Popen(
@@ -163,7 +205,7 @@ def _launch(state: str, folder: str, spec: dict[str, Any]) -> SupervisorLink:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[write_end],
+            pass_fds=[write_end, lock],
             start_new_session=True,
         )
     os.close(write_end)
@@ -181,16 +223,25 @@ def _launch(state: str, folder: str, spec: dict[str, Any]) -> SupervisorLink:
     raise NoSession(f"the supervisor ended at once: {tail}")
 
 
-def records(state: str) -> Iterator[dict[str, Any]]:
-    """What each live session says of itself."""
+def names(state: str) -> list[str]:
+    """The names of all sessions whose supervisor lives on this machine, whether it answers or not."""
     base = os.path.join(state, "sessions")
-    for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
-        link = connect(state, name) if NAME.fullmatch(name) else None
+    found = sorted(filter(NAME.fullmatch, os.listdir(base))) if os.path.isdir(base) else []
+    return [name for name in found if alive(_supervisor(state, name))]
+
+
+def records(state: str) -> Iterator[dict[str, Any]]:
+    """What each live session says of itself; of one that is silent only ``name``, ``pid`` and ``silent``."""
+    for name in names(state):
+        link = connect(state, name)
         if link is None:
             continue
         try:
-            answer = link.ask(m.Status(), timeout=5)
+            answer = link.ask(m.Status(), timeout=SILENCE)
         except NoSession:
+            who = _supervisor(state, name)
+            if alive(who):
+                yield {"name": name, "pid": who["pid"], "silent": 1}
             continue
         finally:
             link.close()
@@ -198,25 +249,48 @@ def records(state: str) -> Iterator[dict[str, Any]]:
             yield answer.data or {}
 
 
+def _supervisor(state: str, name: str) -> dict[str, Any]:
+    record = read_json(os.path.join(folder_of(state, name), "session.json")) or {}
+    return record.get("supervisor") or {}
+
+
 def stop(state: str, name: str) -> bool:
-    """Ends a session with all its processes; returns whether there was one.
+    """Ends a session with all its processes, by force when it doesn't answer; returns whether there was one.
 
     Raises:
-        NoSession: it does not end.
+        NoSession: it does not end, or lives on another machine.
     """
-    record = read_json(os.path.join(folder_of(state, name), "session.json")) or {}
+    who = _supervisor(state, name)
     link = connect(state, name)
-    if link is None:
-        if record:
-            _bury(folder_of(state, name))
-        return False
-    try:
-        link.ask(m.StopSession(name))
-    finally:
-        link.close()
-    deadline = time.monotonic() + 10
-    while alive(record.get("supervisor") or {}):
-        if time.monotonic() > deadline:
+    if link is not None:
+        try:
+            link.ask(m.StopSession(name), timeout=SILENCE)
+            if _gone(who, 10):
+                return True
+        except NoSession:
+            pass  # it was ending already, or it is silent
+        finally:
+            link.close()
+    lived = alive(who)
+    if lived:
+        end_family(who["pid"], mark(who), 0)
+        if not _gone(who, 2):
             raise NoSession(f"session {name} does not end")
+    folder = folder_of(state, name)
+    if os.path.isdir(folder):
+        lock = _lock(state)
+        try:
+            if _supervisor(state, name) == who:
+                _bury(folder)
+        finally:
+            os.close(lock)
+    return lived or link is not None
+
+
+def _gone(who: dict[str, Any], patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while alive(who):
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.01)
     return True

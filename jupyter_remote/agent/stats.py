@@ -20,6 +20,7 @@ GPU_FIELDS = (
     "utilization.gpu",
     "temperature.gpu",
     "power.draw",
+    "driver_version",
 )
 MIB = 1 << 20
 
@@ -34,6 +35,12 @@ def host_status(state: str) -> dict[str, Any]:
         "disk": {"home": _disk(os.path.expanduser("~")), "state": _disk(state), "tmp": _disk("/tmp")},
         "gpus": _gpus(),
     }
+
+
+def gpu_facts() -> dict[str, Any]:
+    """What doesn't change of the GPUs while the machine is up."""
+    keys = ("index", "uuid", "name", "memory_total", "driver")
+    return {"gpus": [{key: gpu[key] for key in keys} for gpu in _gpus()]}
 
 
 def _memory() -> dict[str, int]:
@@ -76,7 +83,7 @@ def _gpus() -> list[dict[str, Any]]:
         row = [cell.strip() for cell in line.split(",")]
         if len(row) != len(GPU_FIELDS):
             continue
-        total, used, use, celsius, watts = map(_number, row[3:])
+        total, used, use, celsius, watts = map(_number, row[3:8])
         gpus.append(
             {
                 "index": int(row[0]),
@@ -87,6 +94,7 @@ def _gpus() -> list[dict[str, Any]]:
                 "utilization": use,
                 "temperature": celsius,
                 "power": watts,
+                "driver": row[8],
             }
         )
     return gpus

@@ -13,10 +13,12 @@ import shutil
 import time
 from contextlib import contextmanager, suppress
 
-from .commit import Commit, Staged, journal_of, settle
+from .cast_off import CastOff
+from .commit import Commit, Staged, journal_of, otherwise, settle
 from .contents import Contents, Received, tag_of
 from .entry import STATE_FOLDER, BadContent, BadPath, Entry, Manifest, Stale, TreeError, encode_path
-from .mirror_index import CHANGED, MISSING, SAME, IndexFiles, states_of
+from .index_log import IndexLog, is_settled
+from .mirror_index import CHANGED, MISSING, SAME, states_of
 from .namedtuples import NamedTuple
 from .pack import PackError
 from .recipe import rows
@@ -24,9 +26,9 @@ from .staging import MissingContent, stage
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Callable, Iterator
+    from typing import Any, Callable, Iterator
 
-    from .mirror_index import Records
+    from .index_log import Memory
 
 __all__ = [
     "CHANGED",
@@ -63,12 +65,14 @@ class Applied(NamedTuple):
         kept: what was in the way and is not ours: (path, where it is kept now), both relative.
         written: files, links and folders put in place, and modes changed.
         deleted: files, links and folders removed.
+        old: digests of what was replaced or deleted, and can be had for a while.
     """
 
     generation: int
     kept: list[tuple[str, str]]
     written: int
     deleted: int
+    old: list[str]
 
 
 class Mirror:
@@ -81,16 +85,18 @@ class Mirror:
     def __init__(self, root: str) -> None:
         self._root = encode_path(root)
         self._state = os.path.join(self._root, STATE_FOLDER.encode("ascii"))
-        self._index = IndexFiles(self._state)
+        self._index = IndexLog(self._state)
         self._staging_folder = os.path.join(self._state, b"staging")
         self._received = Received(self._state)
+        self._cast_off = CastOff(self._state)
 
     def generation(self) -> int:
-        """Number of the state we last gave it; 0 for none. Two stats when nothing changed.
+        """Number of the state we last gave it; 0 for none. One stat when nothing changed.
 
         -1, on which no plan is based, while a commit is under way or after one that was killed.
         """
-        return self._index.generation()
+        memory = self._index.load()
+        return memory.generation if is_settled(memory) else -1
 
     def inventory(self) -> tuple[int, Inventory]:
         """The generation, and what we put there: path -> (entry, owner, state).
@@ -98,13 +104,19 @@ class Mirror:
         ``state`` is ``same``, ``changed`` (by someone on the host) or ``missing``; found by stat, no
         content is read.
         """
-        if self._index.generation() < 0:
+        memory = self._index.load()
+        if not is_settled(memory):
             with self._locked():
-                generation, records = self._load()
-        else:
-            generation, records = self._index.load()
-        states = states_of(records, self._root)
-        return generation, {path: (r.entry, r.owner, states[path]) for path, r in records.items()}
+                memory = self._load()
+        states = states_of(memory.records, self._root)
+        return memory.generation, {p: (r.entry, r.owner, states[p]) for p, r in memory.records.items()}
+
+    def manifest(self) -> tuple[int, dict[str, list[Any]]]:
+        """The generation, and what we put there, without a look at it; -1 while a commit is under way."""
+        memory = self._index.load()
+        if not is_settled(memory):
+            return -1, {}
+        return memory.generation, {path: list(record.entry) for path, record in memory.records.items()}
 
     def received(self) -> dict[str, int]:
         """Content that syncs which were cut have left here: digest -> how many bytes from its start."""
@@ -113,12 +125,16 @@ class Mirror:
                 self._bury()
         return self._received.sizes()
 
+    def old(self) -> list[str]:
+        """Digests of what syncs have replaced or deleted lately, and that is still here."""
+        return self._cast_off.digests()
+
     def blocks(self, contents: list[tuple[str, int]]) -> Iterator[bytes]:
         """What is told of the blocks of contents (digest, size), so that only changed ones are sent.
 
         For each: a byte, 1 when it is here, then the rows of :func:`recipe.rows`.
         """
-        here = Contents(self._root, self._index.load()[1])
+        here = Contents(self._root, self._index.load().records, self._cast_off)
         for digest, size in contents:
             file = here.open(digest)
             if file is None:
@@ -128,13 +144,25 @@ class Mirror:
                 yield b"\1"
                 yield from rows(file.read, size)
 
-    def apply(self, base_generation: int, owner: str, read: Callable[[int], bytes]) -> Applied:
+    def was_put(self, path: str, digest: str, target: str) -> bool:
+        """Whether this content, or link, is what a sync last put at a path, whatever is there now."""
+        record = self._index.load()[1].get(path)
+        return record is not None and (record.entry.digest, record.entry.target) == (digest, target)
+
+    def apply(
+        self,
+        base_generation: int,
+        owner: str,
+        read: Callable[[int], bytes],
+        yields: dict[str, Any] | None = None,
+    ) -> Applied:
         """Applies a change set: all of it, or nothing unless a step on the disk itself fails.
 
         Args:
             base_generation: what the change set was planned on.
             owner: id of the local workspace.
             read: the packed stream; at most n bytes, at least one, b"" at the end.
+            yields: path -> [size, mtime_ns] of the host's own files that may be replaced.
 
         Raises:
             Stale: the mirror is at another generation. Nothing was done.
@@ -145,39 +173,46 @@ class Mirror:
         os.makedirs(self._root, 0o755, exist_ok=True)
         os.makedirs(self._state, 0o700, exist_ok=True)
         with self._staging(base_generation, tag_of(owner)) as folder:
-            changes = stage(folder, read, Contents(self._root, self._index.load()[1]), self._received)
+            here = Contents(self._root, self._index.load().records, self._cast_off)
+            changes = stage(folder, read, here, self._received)
             if not changes:
-                return Applied(base_generation, [], 0, 0)
+                return Applied(base_generation, [], 0, 0, [])
             with self._locked():
-                generation, records = self._load()
-                if generation != base_generation:
-                    raise Stale(generation)
+                memory = self._load()
+                if memory.generation != base_generation:
+                    raise Stale(memory.generation)
                 try:
-                    return self._commit(generation, records, owner, changes)
+                    return self._commit(memory, owner, changes, yields or {})
                 except BaseException:
                     # Its room may be what the index needs to be written on a full disk.
                     shutil.rmtree(folder, ignore_errors=True)
                     self._settle()
                     raise
 
-    def _commit(self, generation: int, records: Records, owner: str, changes: list[Staged]) -> Applied:
-        journal = journal_of(changes, records, owner)
-        self._index.begin_journal(journal)
-        commit = Commit(self._root, records, owner)
+    def _commit(self, memory: Memory, owner: str, changes: list[Staged], yields: dict[str, Any]) -> Applied:
+        journal = journal_of(changes, memory.records, owner)
+        memory = self._index.begin(memory, journal)
+        commit = Commit(self._root, memory.records, owner, yields, self._cast_off)
         commit.run(changes)
-        generation = self._index.save(generation, commit.records)
-        return Applied(generation, commit.kept, commit.written, commit.deleted)
+        corrections = otherwise(journal, commit.records, commit.forgotten)
+        generation = self._index.end(memory, commit.records, corrections).generation
+        self._cast_off.trim()
+        return Applied(generation, commit.kept, commit.written, commit.deleted, commit.old)
 
-    def _load(self) -> tuple[int, Records]:
+    def _load(self) -> Memory:
         """The index, after the work of a killed commit has been looked at. Needs the lock."""
-        journal = self._index.journal()
-        if journal is not None:
-            generation, records = self._index.load()
-            self._index.save(generation, settle(journal, records, self._root))
-        return self._index.load()
+        memory = self._index.load()
+        if is_settled(memory):
+            return memory
+        memory, was_intact = self._index.repair()
+        if is_settled(memory) and was_intact:
+            return memory
+        journal = memory.journal or {}
+        records = settle(journal, memory.records, self._root)
+        return self._index.end(memory, records, otherwise(journal, records))
 
     def _settle(self) -> None:
-        # If even this fails, the journal is still there for whoever comes next.
+        # If even this fails, the index still tells of it to whoever comes next.
         with suppress(OSError):
             self._load()
 
@@ -193,11 +228,13 @@ class Mirror:
         parent = self._staging_folder
         folder = os.path.join(parent, b"%d-%d-%s" % (time.time_ns(), os.getpid(), tag))
         with self._locked():
-            generation, _ = self._load()
+            generation = self._load().generation
             if generation != base_generation:
                 raise Stale(generation)
             os.makedirs(parent, 0o700, exist_ok=True)
             self._bury()
+            # There may be less room than there was.
+            self._cast_off.trim()
             os.mkdir(folder, 0o700)
             lock = os.open(os.path.join(folder, b"lock"), os.O_RDWR | os.O_CREAT, 0o600)
             _lock(lock, wait=False)
@@ -207,7 +244,12 @@ class Mirror:
             raise
         except BaseException as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                self._received.clear()
+                # What was cast off goes first; what has come on a long way only when that is not enough.
+                if not self._cast_off.clear():
+                    self._received.clear()
+                else:
+                    with suppress(OSError):
+                        self._received.keep(folder, tag)
             else:
                 # It has come a long way, and the next try needs it.
                 with suppress(OSError):

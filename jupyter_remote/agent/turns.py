@@ -9,10 +9,11 @@ import os
 import time
 from collections import deque
 
-from . import endings
+from . import endings, shared, usage
 from . import messages as m
 from .active import ActiveRun
 from .ladder import GRACE, Ladder
+from .memory import kills
 from .rundir import RunDir
 from .wire import encode
 
@@ -62,6 +63,8 @@ class Turns:
         self.served = False
         self.last_used = time.monotonic()
         self._tell = tell
+        self._kills = kills()
+        self._environment: str | None = None  # digest of what the worker says of its packages
 
     @property
     def busy(self) -> bool:
@@ -94,17 +97,19 @@ class Turns:
         record["supervisor"] = self.identity
         try:
             folder = RunDir(self.state, message.run["id"])
-            run = ActiveRun(folder, record, code, secrets, self._make_room)
+            cap = self.place.record.get("log_cap")
+            run = ActiveRun(folder, record, code, secrets, self._make_room, cap)
             at_once = self._idle() and self.place.ready and record["kind"] == "cell"
             if at_once and self.place.child is not None:
                 run.enter("running", worker=self.place.child.identity)
             run.create()
         except FileExistsError:
+            self.served = True  # it is another supervisor's, if it isn't ours
             return m.Accepted(folder.record() or {"id": folder.id})
         except (OSError, ValueError, KeyError) as error:
             return m.Failure("os", str(error), details={"errno": getattr(error, "errno", None)})
         if at_once:
-            self.active = run
+            self.active, run.kills = run, self._kills
             self._hand_over(run)
         else:
             self.queue.append(run)
@@ -117,6 +122,7 @@ class Turns:
     def _next(self) -> None:
         if self.active is None and not self.ladder.climbing and self.queue:
             run = self.active = self.queue.popleft()
+            run.kills = self._kills
             run.enter("starting")
             try:
                 self._begin(run)
@@ -136,6 +142,8 @@ class Turns:
     def _hand_over(self, run: ActiveRun) -> None:
         child = self.place.child
         assert child is not None and child.channel is not None
+        if self._environment is not None:
+            run.record["environment"] = self._environment
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         if run.record.get("send") or run.record.get("fetch"):
             from .exchange import incoming  # few runs have any
@@ -147,7 +155,10 @@ class Turns:
                 "pickle": run.record.get("trust") == "pickle",
             }
         message = m.Execute(run=spec, session={}, secrets=run.secrets)
-        child.channel.sendall(encode(0, message, run.code))
+        try:
+            child.channel.sendall(encode(0, message, run.code))
+        except OSError:
+            pass  # it has just died, which is told when its end is taken
 
     def _end(self, state: str, exit_code: int) -> None:
         run, self.active = self.active, None
@@ -167,6 +178,23 @@ class Turns:
         run.end(state, exit_code)
         self._tell()  # nobody has to wait for the record, which takes longer than a small cell
         run.close()
+        self._kills = kills()  # for the next run, which is not to wait for it
+        if "environment" in run.record:
+            self._quietly(shared.refer, shared.ENVIRONMENTS, run.record["environment"], run.id)
+        if run.record.get("send"):
+            from .exchange import discard
+
+            # A run that was stopped before its turn did not take them; a broken link may bring them twice.
+            discard(self.folder, run.id)
+
+    def _surveyed(self, facts: dict[str, Any]) -> None:
+        self._environment = self._quietly(shared.put, shared.ENVIRONMENTS, facts)
+
+    def _quietly(self, do: Callable[..., str | None], *arguments: Any) -> str | None:
+        try:
+            return do(self.state, *arguments)
+        except OSError:
+            return None  # a full disk, and no reason to end a session
 
     def _failed_to_start(self, why: str, exit_code: int) -> None:
         assert self.active is not None
@@ -182,7 +210,7 @@ class Turns:
             return
         if run is not self.active:
             self._cancel(run)
-        elif run.state == "starting" and run.record["kind"] == "cell":
+        elif message.level == 1 and run.state == "starting" and run.record["kind"] == "cell":
             # No code runs yet, and an interrupt would only break the interpreter that starts.
             run.reason = "interrupted before it started"
             self._end("stopped", endings.INTERRUPTED)
@@ -208,18 +236,15 @@ class Turns:
             self._terminate("the session was stopped")
         if run is not None and run.full is not None and not run.stopping:
             self._terminate(str(run.reason))
-        if (
-            run is not None
-            and run.deadline is not None
-            and now > run.deadline
-            and self.place.child is not None
-        ):
-            if not run.timed_out:
-                run.timed_out = True
+        child = self.place.child
+        if run is not None and run.deadline is not None and now > run.deadline and child is not None:
+            first, run.timed_out = not run.timed_out, True
+            if first:
                 run.reason = f"over its time limit of {run.record['timeout']:g} s"
+            if first and run.state == "running":
                 run.deadline = now + GRACE
-                self.place.child.interrupt()
-            else:
+                child.interrupt()
+            else:  # an interpreter that doesn't start has nothing to interrupt
                 self._terminate(str(run.reason))
                 run.deadline = None
         if self.ladder.top():
@@ -241,28 +266,34 @@ class Turns:
             if isinstance(message, m.Ready):
                 self.place.ready = True
                 self.place.record["facts"] = message.facts
-                if self.active is not None and self.place.child is not None:
-                    self.active.enter("running", worker=self.place.child.identity)
-                    self._hand_over(self.active)
+                run, child = self.active, self.place.child
+                if run is not None and not run.stopping and child is not None:
+                    run.enter("running", worker=child.identity)
+                    self._hand_over(run)
             elif isinstance(message, m.Happened):
                 if self.active is not None:
                     self.active.event(message.event)
                 if self.place.child is not None:
                     self.place.child.acknowledge()
+            elif isinstance(message, m.Surveyed):
+                self._surveyed(message.facts)
             elif isinstance(message, m.Finished) and self.active is not None and not self.active.stopping:
+                self.active.record["used"] = message.used
                 self._end(*endings.of_cell(self.active, message.outcome))
 
     def reap(self) -> None:
         """Takes the ends of children, adopted ones too."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             if self.place.child is not None and pid == self.place.child.pid:
                 self.place.child.ended(status)
+                if self.active is not None and self.active.record["kind"] == "program":
+                    self.active.record["used"] = usage.of_program(used)
                 if not self.ladder.climbing:
                     self._child_gone()
 
@@ -281,9 +312,9 @@ class Turns:
         elif not was_ready:
             self._failed_to_start(said or f"the interpreter ended with exit code {code}", code or 1)
         elif run.record["kind"] == "program":
+            run.reason = run.reason or endings.of_kill(run, code)
             self._end(*endings.of_program(run, code))
         else:
-            run.event(
-                {"kind": "error", "ename": "WorkerDied", "evalue": endings.death(code), "traceback": []}
-            )
+            said = endings.death(run, code)
+            run.event({"kind": "error", "ename": "WorkerDied", "evalue": said, "traceback": []})
             self._end("failed", code or 1)

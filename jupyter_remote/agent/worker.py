@@ -9,12 +9,14 @@ from __future__ import annotations
 import binascii
 import json
 import os
+import select
 import signal
 import socket
 import sys
 import threading
 
 from . import messages as m
+from . import usage
 from .launch import CHANNEL
 from .output import Pace, unbuffer_c
 from .rundir import LARGEST_LINE, write_blob
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
             """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
 
 
+# How long after a cell nothing else must come before the time is used for something of ours.
+PAUSE = 0.5
+
+
 class Worker:
     """Runs what the supervisor sends.
 
@@ -55,6 +61,8 @@ class Worker:
         sys.stderr = self._pace.open(2)
         self._pace.start()
         self._flush_c = unbuffer_c()
+        self._used = False
+        self._seen: tuple[Any, ...] | None = None
         # A forked child must never answer in the session's name.
         os.register_at_fork(after_in_child=self._channel.close)
 
@@ -96,9 +104,13 @@ class Worker:
             "executable": sys.executable,
             "shell": type(shell).__name__,
         }
+        self._look_around()
         self._channel.sendall(encode(0, m.Ready(facts)))
         decoder = Decoder()
         while True:
+            if self._used and not select.select([self._channel], [], [], PAUSE)[0]:
+                self._used = False
+                self._look_around()
             data = self._channel.recv(1 << 16)
             if not data:
                 return
@@ -106,12 +118,25 @@ class Worker:
                 if isinstance(frame.message, m.Execute):
                     self._run(shell, frame.message, frame.payload.decode("utf-8"))
 
+    def _look_around(self) -> None:
+        """Tells which packages there are, when that may have changed since it was told last."""
+        try:
+            seen = usage.look()
+            if seen != self._seen:
+                self._seen = seen
+                facts = usage.survey()
+                with self._lock:
+                    self._channel.sendall(encode(0, m.Surveyed(facts)))
+        except Exception:
+            pass  # whatever the user's code has done to the interpreter: no cell may fail of this
+
     def _run(self, shell: Shell, message: m.Execute, code: str) -> None:
         self._blobs = message.run["blobs"]
         given = {k: str(v) for k, v in {**(message.run.get("env") or {}), **(message.secrets or {})}.items()}
         before = {name: os.environ.get(name) for name in given}
         home = None
         outcome = "interrupted"
+        before_cpu = usage.seconds()
         try:
             os.environ.update(given)
             if message.run.get("cwd"):
@@ -133,7 +158,8 @@ class Worker:
         self._flush_c()
         self._pace.end()
         with self._lock:
-            self._channel.sendall(encode(0, m.Finished(outcome)))
+            self._channel.sendall(encode(0, m.Finished(outcome, usage.of_cell(before_cpu))))
+        self._used = True
 
     def _cell(self, shell: Shell, variables: dict[str, Any] | None, code: str) -> str:
         """Runs one cell, between the variables that come before it and those that are wanted after it."""

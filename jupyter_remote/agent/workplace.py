@@ -75,6 +75,7 @@ class Workplace:
             OSError: it could not be started.
         """
         argv, env = program(self.record, run, folder, code, secrets)
+        run["remote_command"] = argv
         return self._start(argv, env, working_folder(self.record, run.get("cwd")), channel=False)
 
     def _start(self, argv: list[str], env: dict[str, str], cwd: str, channel: bool) -> Child:
@@ -118,6 +119,10 @@ class Workplace:
             with open(os.path.join(self._folder, "output.log"), "ab") as file:
                 file.write(data)
         return bool(data)
+
+    def waiting(self) -> int:
+        """How many printed bytes have not been taken yet."""
+        return sum(map(waiting, self.child.pipes)) if self.child is not None else 0
 
     def drain(self) -> None:
         """Takes what the pipes hold at this moment, and no more: a flood must not hold the loop."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..parsing import Handler
-from . import machines, runs, settings, transfer
+from . import cleaning, machines, manage, past, runs, settings, transfer, viewing
 
 HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("list",): settings.list_all,
@@ -24,5 +24,19 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("push",): transfer.push,
     ("pull",): transfer.pull,
     ("run",): runs.run,
+    ("attach",): viewing.attach,
+    ("watch",): viewing.watch,
+    ("logs",): viewing.logs,
+    ("runs", "list"): past.list_runs,
+    ("runs", "info"): past.info,
+    ("runs", "label"): manage.label,
+    ("runs", "stop"): manage.stop,
+    ("runs", "delete"): manage.delete,
+    ("runs", "restore"): manage.restore,
+    ("runs", "purge"): manage.purge,
+    ("runs", "rerun"): manage.rerun,
+    ("runs", "diff"): past.diff,
+    ("history",): past.history,
+    ("clean",): cleaning.clean,
     ("version",): settings.version,
 }

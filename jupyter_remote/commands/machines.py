@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
-from ..call import Show, configuration, format_size, one_host
+from ..call import Show, format_size, named_hosts, one_host
 from ..durations import format_duration
 from ..errors import LaunchError, RemoteError
+from ..many import ask_all
 from ..parsing import Values, unknown
 from ..tables import print_json, print_table
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-# Hosts asked at the same time: a sleeping one costs its whole time-out, and should cost it only once.
-_AT_ONCE = 8
+# Clocks that differ by more seconds than this are worth a word: times of runs are the host's.
+_SKEW = 5.0
 
 # One program proves both: that one can be started, and that the workspace takes a file.
 _PROBE = ["sh", "-c", 'f=.jupyter-remote-test-$$ && : > "$f" && rm "$f"']
@@ -28,7 +28,7 @@ _PROBE = ["sh", "-c", 'f=.jupyter-remote-test-$$ && : > "$f" && rm "$f"']
 
 def test(values: Values, show: Show) -> int:
     """`test HOST…`; the exit code is the first failure's."""
-    answers = _ask_all(_named(values["hosts"]), _test_one)
+    answers = ask_all(named_hosts(values["hosts"]), _test_one)
     if values["json"]:
         print_json([_json_of(host, answer) for host, answer in answers])
     else:
@@ -40,6 +40,7 @@ def test(values: Values, show: Show) -> int:
                 facts = (
                     f"{answer['transport']}, Python {answer['python']} on {answer['platform']}",
                     "workspace writable",
+                    *([f"its clock is {_apart(answer['skew'])}"] if abs(answer["skew"]) > _SKEW else ()),
                 )
                 rows.append((host, "ok", "; ".join(facts)))
         print_table(("HOST", "RESULT", "DETAILS"), rows)
@@ -48,7 +49,7 @@ def test(values: Values, show: Show) -> int:
 
 def status(values: Values, show: Show) -> int:
     """`status [HOST…]`."""
-    answers = _ask_all(_named(values["hosts"]), lambda remote: remote.status())
+    answers = ask_all(named_hosts(values["hosts"]), lambda remote: remote.status())
     if values["json"]:
         print_json([_json_of(host, answer) for host, answer in answers])
     else:
@@ -59,7 +60,7 @@ def status(values: Values, show: Show) -> int:
 
 def list_sessions(values: Values, show: Show) -> int:
     """`sessions list [HOST…]`."""
-    answers = _ask_all(_named(values["hosts"]), lambda remote: {"sessions": remote.sessions()})
+    answers = ask_all(named_hosts(values["hosts"]), lambda remote: {"sessions": remote.sessions()})
     if values["json"]:
         print_json([_json_of(host, answer) for host, answer in answers])
         return _first_failure(answers)
@@ -70,7 +71,7 @@ def list_sessions(values: Values, show: Show) -> int:
         else:
             rows += [(host, *_session_row(session)) for session in answer["sessions"]]
     if rows:
-        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "PYTHON"), rows)
+        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "ENDS IN", "PYTHON"), rows)
     else:
         print("no live sessions")
     return _first_failure(answers)
@@ -94,29 +95,6 @@ def stop_sessions(values: Values, show: Show) -> None:
     print(f"{host}: stopped {', '.join(stopped) or 'nothing, there was no session'}")
 
 
-def _named(specs: Iterable[str]) -> list[str]:
-    """The hosts that the words mean, each once; all configured ones when there are no words."""
-    config = configuration()
-    names = [str(name) for spec in specs for name in config.expand_hosts(spec)]
-    return list(dict.fromkeys(names or config.names()))
-
-
-def _ask_all(hosts: list[str], question: Callable[[Remote], Facts]) -> list[tuple[str, Facts | RemoteError]]:
-    """The answer or the error of each host, in order."""
-
-    def ask(host: str) -> Facts | RemoteError:
-        try:
-            return question(jupyter_remote.connect(host))
-        except RemoteError as error:
-            return error
-
-    if len(hosts) == 1:
-        # In this thread a host may ask about its key, and an interrupt ends the waiting.
-        return [(hosts[0], ask(hosts[0]))]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(zip(hosts, pool.map(ask, hosts), strict=True))
-
-
 def _test_one(remote: Remote) -> Facts:
     errors: list[str] = []
     run = remote.run_program(_PROBE, sync=False, label="test").wait(
@@ -126,6 +104,10 @@ def _test_one(remote: Remote) -> Facts:
         reason = "".join(errors).strip() or f"exit code {run.exit_code}"
         raise LaunchError(f"no program can write in the workspace: {reason}", host=remote.host.name)
     return {**remote.info, "transport": remote.transport_name}
+
+
+def _apart(skew: float) -> str:
+    return f"{format_duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} this machine's"
 
 
 def _json_of(host: str, answer: Facts | RemoteError) -> Facts:
@@ -140,12 +122,13 @@ def _first_failure(answers: Iterable[tuple[str, Facts | RemoteError]]) -> int:
 
 
 def _session_row(session: Facts) -> tuple[object, ...]:
-    active, idle = session.get("active"), session.get("idle_seconds")
+    active, idle, ends_in = session.get("active"), session.get("idle_seconds"), session.get("ends_in")
     return (
         session["name"],
-        active,
+        "does not answer" if session.get("silent") else active,
         len(session.get("queued") or ()),
         "" if active or idle is None else format_duration(idle),
+        "" if active or ends_in is None else format_duration(ends_in),
         session.get("python"),
     )
 

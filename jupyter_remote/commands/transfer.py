@@ -10,6 +10,7 @@ import jupyter_remote
 from ..call import Show, one_host
 from ..errors import SyncError
 from ..parsing import Values
+from ..progress_bar import ProgressBar
 from ..pulling import describe_pull
 from ..sync_report import describe_sync, sync_document
 from ..tables import print_json
@@ -30,7 +31,9 @@ def pull(values: Values, show: Show) -> int:
     host = one_host(values["host"])
     output = Path(values["output"]).expanduser() if values["output"] else None
     remote = jupyter_remote.connect(host)
-    report = remote.pull(values["patterns"], output=output, dry_run=values["dry_run"])
+    dry_run = values["dry_run"]
+    with ProgressBar(host) as progress:
+        report = remote.pull(values["patterns"], output=output, dry_run=dry_run, progress=progress)
     if values["json"]:
         print_json({"host": host, "dry_run": values["dry_run"], **asdict(report)})
     else:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ..errors import SyncError
 from . import worktree
 from .folder import Mark, source_mark
-from .gitignore import Rule, deciding, parse
+from .gitignore import Rule, Rules, parse
 from .worktree import WorkTree
 
 Sources = dict[str, Mark | None]
@@ -22,7 +22,7 @@ Sources = dict[str, Mark | None]
 class RuleFile:
     """Rules, and how they call a path of the workspace: `prefix` + all but the first `strip` bytes."""
 
-    rules: list[Rule]
+    rules: Rules
     strip: int = 0
     prefix: bytes = b""
 
@@ -46,7 +46,7 @@ class Context:
     def ignoring(self, path: bytes, is_folder: bool) -> Rule | None:
         """The rule that ignores a path of the workspace whose parents are not ignored."""
         for file in reversed(self.rule_files):
-            rule = deciding(file.rules, file.prefix + path[file.strip :], is_folder)
+            rule = file.rules.deciding(file.prefix + path[file.strip :], is_folder)
             if rule is not None:
                 return None if rule.negated else rule
         return None
@@ -101,7 +101,7 @@ def _ignores_all(prefix: bytes, rule_files: list[RuleFile]) -> bool:
     for end in (at for at, byte in enumerate(prefix) if byte == ord("/")):
         for file in reversed(rule_files):
             path = prefix[len(prefix) - len(file.prefix) : end]
-            rule = deciding(file.rules, path, True) if path else None
+            rule = file.rules.deciding(path, True) if path else None
             if rule is not None and not rule.negated:
                 return True
             if rule is not None:
@@ -109,16 +109,16 @@ def _ignores_all(prefix: bytes, rule_files: list[RuleFile]) -> bool:
     return False
 
 
-def _read(path: str, name: str, folds_case: bool, sources: Sources) -> list[Rule]:
+def _read(path: str, name: str, folds_case: bool, sources: Sources) -> Rules:
     _depend_on(path, sources)
     try:
         # Git doesn't follow a link here, and a fifo would make us wait.
         if name.endswith(".gitignore") and not stat.S_ISREG(os.lstat(path).st_mode):
-            return []
+            return Rules()
         with open(path, "rb") as file:
             return parse(file.read(), name, folds_case=folds_case)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return []
+        return Rules()
     except OSError as error:
         raise SyncError(f"the rules in {name} can't be read: {error.strerror}") from error
 

@@ -31,6 +31,7 @@ class Table:
     """
 
     def __init__(self, size: int, rows: bytes) -> None:
+        self.size = size
         self.block = block_size(size)
         self.count = len(rows) // ROW
         self._rows = rows

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _SPECIAL = re.compile(rb"[*?\[\\]")
 _NEVER = rb"(?!)"
+# From here on it pays to compile all rules of a file into one pattern.
+_ASKED_OFTEN = 100
 
 _CLASSES = {
     b"alnum": string.ascii_letters + string.digits,
@@ -42,7 +44,8 @@ class Rule:
         negated: it brings back (`!`) instead of leaving out.
         folders_only: it ended in a slash.
         lead: the literal folders that the paths it matches begin with; None when it matches at any depth.
-        matches: called with the path relative to the rule file's folder, and the last name of it.
+        pattern: for the path relative to the rule file's folder, or for the last name of it.
+        by_name: which of the two.
     """
 
     text: str
@@ -50,14 +53,51 @@ class Rule:
     negated: bool
     folders_only: bool
     lead: tuple[bytes, ...] | None
-    matches: Callable[[bytes, bytes], bool]
+    pattern: re.Pattern[bytes]
+    by_name: bool
 
     def could_match_below(self, folder: bytes) -> bool:
         """Whether something in this folder, at any depth, may match."""
         return self.lead is None or all(a == b for a, b in zip(self.lead, folder.split(b"/"), strict=False))
 
 
-def parse(content: bytes, source: str, *, folds_case: bool = False) -> list[Rule]:
+class Rules:
+    """Rules in the order of their file, the stronger one last.
+
+    Args:
+        rules: all with the same idea of case.
+    """
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._rules = tuple(rules)
+        self._reversed = self._rules[::-1]
+        self._asked = 0
+        self._names: re.Pattern[bytes] | None = None
+        self._paths: re.Pattern[bytes] | None = None
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
+
+    def deciding(self, path: bytes, is_folder: bool) -> Rule | None:
+        """The rule that decides on a path: the last one that matches it."""
+        name = path[path.rfind(b"/") + 1 :]
+        if self._asked < _ASKED_OFTEN:
+            self._asked += 1
+            if self._asked == _ASKED_OFTEN:
+                self._names = _any_of(rule.pattern for rule in self._rules if rule.by_name)
+                self._paths = _any_of(rule.pattern for rule in self._rules if not rule.by_name)
+        elif not ((self._names and self._names.match(name)) or (self._paths and self._paths.match(path))):
+            return None
+        for rule in self._reversed:
+            if (is_folder or not rule.folders_only) and rule.pattern.match(name if rule.by_name else path):
+                return rule
+        return None
+
+
+def parse(content: bytes, source: str, *, folds_case: bool = False) -> Rules:
     """The rules of a file, in its order.
 
     Args:
@@ -67,22 +107,21 @@ def parse(content: bytes, source: str, *, folds_case: bool = False) -> list[Rule
     """
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     rules = (_rule(line.removesuffix(b"\r"), f"{source}:{n}", folds_case) for n, line in enumerate(lines, 1))
-    return [rule for rule in rules if rule is not None]
+    return Rules(rule for rule in rules if rule is not None)
 
 
-def parse_patterns(patterns: Iterable[str], source: str) -> list[Rule]:
+def parse_patterns(patterns: Iterable[str], source: str) -> Rules:
     """The rules of a list of patterns, each as a line of a gitignore file."""
     rules = (_rule(pattern.encode("utf-8", "surrogateescape"), source, False) for pattern in patterns)
-    return [rule for rule in rules if rule is not None]
+    return Rules(rule for rule in rules if rule is not None)
 
 
-def deciding(rules: list[Rule], path: bytes, is_folder: bool) -> Rule | None:
-    """The rule that decides on a path: the last one that matches it."""
-    name = path.rpartition(b"/")[2]
-    for rule in reversed(rules):
-        if (is_folder or not rule.folders_only) and rule.matches(path, name):
-            return rule
-    return None
+def _any_of(patterns: Iterable[re.Pattern[bytes]]) -> re.Pattern[bytes] | None:
+    """One pattern for all: most paths match no rule at all, and learn so in one go."""
+    known = list(patterns)
+    if not known:
+        return None
+    return re.compile(b"|".join(b"(?:%b)" % pattern.pattern for pattern in known), known[0].flags)
 
 
 def _rule(line: bytes, source: str, folds_case: bool) -> Rule | None:
@@ -97,7 +136,7 @@ def _rule(line: bytes, source: str, folds_case: bool) -> Rule | None:
     flags = re.DOTALL | (re.IGNORECASE if folds_case else 0)
     if b"/" not in pattern:
         names = re.compile(_translate(pattern, False, folds_case) + rb"\Z", flags)
-        return Rule(text, source, negated, folders_only, None, lambda path, name: bool(names.match(name)))
+        return Rule(text, source, negated, folders_only, None, names, True)
     pattern = pattern.removeprefix(b"/")
     special = _SPECIAL.search(pattern)
     literal = pattern[: special.start()] if special else pattern
@@ -105,7 +144,7 @@ def _rule(line: bytes, source: str, folds_case: bool) -> Rule | None:
     rest = _translate(pattern[len(literal) :], True, folds_case)
     paths = re.compile(re.escape(literal) + rest + rb"\Z", flags)
     lead = tuple(literal.split(b"/")[:-1]) if not folds_case else ()
-    return Rule(text, source, negated, folders_only, lead, lambda path, name: bool(paths.match(path)))
+    return Rule(text, source, negated, folders_only, lead, paths, False)
 
 
 def _without_trailing_spaces(line: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""How far a sync has come: counted where the files are read, told at most ten times a second.
+"""How far a sync or a pull has come: counted where bytes are read, told at most ten times a second.
 
 How it looks is `progress_bar.py`.
 """
@@ -14,7 +14,7 @@ _INTERVAL_S = 0.1
 
 
 class Progress(NamedTuple):
-    """What of the files to be sent has been read and handed to the connection.
+    """What of the files to be sent has been read and handed to the connection, or of a pull has come.
 
     Args:
         bytes_done, bytes_total: of content, before compression.
@@ -35,7 +35,7 @@ class Meter:
 
     Args:
         report: is told the state at the beginning, at the end, and at most ten times a second between.
-        bytes_total, files_total: what there is to be sent.
+        bytes_total, files_total: what there is to be moved.
         clock: seconds, never going back.
     """
 
@@ -73,7 +73,9 @@ class Meter:
         now = self._clock()
         if always or now >= self._next:
             self._next = now + _INTERVAL_S
-            self._report(Progress(self._bytes, self._totals[0], self._files, self._totals[1]))
+            # What changes while it is moved is moved again, and may have grown.
+            done, files = min(self._bytes, self._totals[0]), min(self._files, self._totals[1])
+            self._report(Progress(done, self._totals[0], files, self._totals[1]))
 
 
 class _Counted:

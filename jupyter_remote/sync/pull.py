@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import json
 import stat
+import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +26,9 @@ from ..agent.patterns import Patterns
 from ..connection import Connection
 from ..errors import DiskFull, ProtocolError, SyncError, UsageError
 from .answers import Answer, batches, rows
+from .names import Names
 from .partial import WORTH_KEEPING, Partial
+from .progress import Meter, Report
 from .target import Refused, Target
 
 # What changes while it is read is read again, so many times in all.
@@ -69,7 +73,13 @@ def parse_patterns(texts: Sequence[str]) -> Patterns:
 
 
 def pull(
-    connection: Connection, mirror: str, texts: Sequence[str], target: Target, *, dry_run: bool = False
+    connection: Connection,
+    mirror: str,
+    texts: Sequence[str],
+    target: Target,
+    *,
+    dry_run: bool = False,
+    progress: Report | None = None,
 ) -> PullReport:
     """Brings what matches.
 
@@ -79,6 +89,7 @@ def pull(
         texts: the patterns, see `agent/patterns.py`.
         target: where to.
         dry_run: only say what would be done.
+        progress: told how far it has come, at most ten times a second.
 
     Raises:
         UsageError: a pattern can't be used.
@@ -94,12 +105,16 @@ def pull(
     try:
         with tempfile.TemporaryFile() as wanted:
             work.list_into(wanted, texts, patterns)
+            if progress is not None and not dry_run:
+                work.meter = Meter(progress, *work.totals)
             for batch in batches(wanted, lambda found: found.kind == FILE):
                 work.fetch(batch)
             # Links last, so that nothing is ever written through one of them.
             for kind in (DIR, LINK):
                 for batch in batches(wanted, lambda found, kind=kind: found.kind == kind):  # type: ignore[misc]
                     work.make(batch)
+            if work.meter:
+                work.meter.finished()
     except (TreeError, ValueError, TypeError, RecursionError) as error:
         raise ProtocolError(f"{host} sent what is no answer to a pull: {error}", host=host) from None
     except ProtocolError as error:
@@ -129,6 +144,10 @@ class _Pull:
         self._target = target
         self._dry_run = dry_run
         self._refused = 0
+        # Bytes and files with content that are to be brought.
+        self.totals = (0, 0)
+        self.meter: Meter | None = None
+        self._names = Names(sys.platform)
 
     def list_into(self, wanted: IO[bytes], texts: Sequence[str], patterns: Patterns) -> None:
         """Asks what matches, and writes the rows of what has to be brought to a file."""
@@ -143,13 +162,18 @@ class _Pull:
                 self._refuse(found.path, found.text[:200])
             elif not patterns.cover(found.path, found.kind == DIR):
                 raise ProtocolError(f"the host lists {found.path[:200]!r}, which was not asked for")
+            elif why := self._names.refuse(found.path):
+                self._refuse(found.path, why)
             elif self._target.is_current(found):
                 self.report.unchanged += 1
             else:
+                if found.kind == FILE:
+                    self.totals = self.totals[0] + found.size, self.totals[1] + 1
                 wanted.write(row + b"\n")
 
     def make(self, batch: list[Found]) -> None:
         """Links and empty folders."""
+        self._explain(batch)
         for found in batch:
             try:
                 self._target.check(found)
@@ -166,11 +190,32 @@ class _Pull:
 
     def fetch(self, batch: list[Found]) -> None:
         """Files, and again those that changed in the meantime."""
+        self._explain(batch)
         for _ in range(ATTEMPTS):
             if not (batch := self._fetch_once(batch)):
                 return
         for found in batch:
             self._refuse(found.path, "it keeps changing while it is read")
+
+    def _explain(self, batch: list[Found]) -> None:
+        """Asks the host about files here that no pull has brought: whether a sync has sent them like this.
+
+        Then the difference is the host's doing and no edit. The host's index is asked because it outlives
+        this process, and because it knows what became of the file.
+        """
+        told = self._target.unexplained(batch)
+        if not told:
+            return
+        payload = zlib.compress(json.dumps(told).encode("ascii"), 1)
+        stream = self._connection.request(m.WasPut(self._mirror), payload)
+        try:
+            answer = stream.receive().message
+        finally:
+            stream.close()
+        answers = (answer.data or {}).get("put") if isinstance(answer, m.Facts) else None
+        if type(answers) is not str or len(answers) != len(told):
+            raise ProtocolError("the host doesn't say what was put there")
+        self._target.explain(told, answers)
 
     def _fetch_once(self, batch: list[Found]) -> list[Found]:
         wanted: list[tuple[Found, Partial | None]] = []
@@ -221,7 +266,10 @@ class _Pull:
         if kind == "same" and row[4] and not values:
             self.report.unchanged += 1
             if not self._dry_run:
-                self._target.remember(found)
+                self._target.remember(found, row[4])
+            if self.meter:
+                self.meter.read(found.size)
+                self.meter.closed()
         elif kind == "gone" and not values:
             self._refuse(found.path, "it was removed while it was pulled")
         elif kind == PROBLEM:
@@ -243,10 +291,14 @@ class _Pull:
         try:
             partial = partial or self._target.partial(found)
             partial.resume(offset)
+            if self.meter:
+                self.meter.read(offset)
         except OSError as error:
             failed = error
         try:
             for block in answer.body(found.size - offset):
+                if self.meter:
+                    self.meter.read(len(block))
                 # What can't be written is read all the same: the next file comes behind it.
                 if partial is not None and failed is None:
                     try:
@@ -266,11 +318,13 @@ class _Pull:
                     return [found]  # what was kept of an earlier pull may be what is wrong
                 raise ProtocolError(f"the content of {found.path[:200]!r} is not what its digest says")
             try:
-                kept = self._target.put_file(found, partial.path)
+                kept = self._target.put_file(found, partial.path, digest)
             except OSError as error:
                 self._failed(found, error)
                 return []
             partial.release()
+            if self.meter:
+                self.meter.closed()
             self._brought(found, kept)
         except Refused as refused:
             self._refuse(found.path, str(refused))

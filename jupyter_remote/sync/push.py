@@ -1,25 +1,27 @@
 """Single paths brought to the mirror beyond the rules of the sync, for example an ignored folder of data.
 
 They are put there in another owner's name, so that no later sync deletes them. Each change set is applied
-whole or not at all; a large push is many of them, and one that was cut goes on with the file it was at.
+whole or not at all; a large push is many of them, and one that was cut goes on where it was, in the middle of
+a file too.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..agent import messages as m
 from ..agent.entry import LINK, STATE_FOLDER, Entry, Manifest
 from ..agent.pack import DELETE, Change, ChangedWhileReading, pack
-from ..connection import Connection, Stale
-from ..errors import ProtocolError, SyncError, UsageError
+from ..agent.recipe import Recipe
+from ..connection import Connection, Missing, Stale
+from ..errors import SyncError, UsageError
 from .content import Unsendable, Vanished, check_link, folder_entry, read
 from .folder import list_folder
 from .plan import plan
-from .session import ATTEMPTS, SyncReport, WorkspaceSync
+from .session import ATTEMPTS, SyncReport, WorkspaceSync, read_applied
 
 # A change set is committed when it holds this much: what a cut may cost.
 BATCH_BYTES = 64 << 20
@@ -129,7 +131,8 @@ def push_paths(
         generation = sync.generation
         try:
             for batch in batches(planned.changes):
-                generation = _send(sync, connection, generation, owner, batch, report)
+                shorter = sync.recipes(connection, batch)
+                generation = _send(sync, connection, generation, owner, batch, report, shorter)
             break
         except (Stale, ChangedWhileReading):
             continue  # what was sent is there: the next plan finds it
@@ -152,21 +155,25 @@ def _send(
     owner: str,
     batch: list[Change],
     report: SyncReport,
+    shorter: Mapping[str, Recipe],
 ) -> int:
     stream = connection.request(m.Sync(sync.mirror, generation, owner))
     try:
-        for piece in pack(batch, sync.open):
+        for piece in pack(batch, sync.open, shorter):
             stream.send(m.Data(), piece)
+            report.wire_bytes += len(piece)
         stream.send(m.End())
         answer = stream.receive().message
+    except Missing as missing:
+        sync.refused(missing.digests)
+        raise
     finally:
         stream.close()
-    if not isinstance(answer, m.Facts) or not answer.data:
-        raise ProtocolError("the answer to a push is not one", host=connection.host.name)
-    report.kept += [(str(path), str(kept)) for path, kept in answer.data["kept"]]
+    generation, kept, _ = read_applied(answer)
+    report.kept += kept
     report.sent += [change.path for change in batch]
     report.bytes += sum(change.entry.size for change in batch if change.entry)
-    return int(answer.data["generation"])
+    return generation
 
 
 def _walk(root: str, paths: Sequence[str], problems: list[str]) -> Iterator[tuple[str, bool]]:

@@ -15,7 +15,7 @@ from ..errors import SyncError
 from . import worktree
 from .context import Context, enter, with_rules
 from .folder import Folder, Mark, list_folder
-from .gitignore import Rule, deciding, parse_patterns
+from .gitignore import Rule, Rules, parse_patterns
 
 BUILT_IN = (
     ".git",
@@ -94,7 +94,6 @@ class _Walk:
     def __init__(self, root: str, include: Sequence[str], exclude: Sequence[str]) -> None:
         self._root = root
         self._built_in = parse_patterns(BUILT_IN, "built-in")
-        self._built_in_files = [rule for rule in self._built_in if not rule.folders_only]
         self._include = parse_patterns(include, "include")
         self._exclude = parse_patterns(exclude, "exclude")
         self._listing = Listing()
@@ -130,16 +129,16 @@ class _Walk:
             context = self._enter(task.path) or context
         if folder.names.get(".gitignore") is False:
             context = with_rules(self._root, context, task.path, self._listing.sources)
-        for name, is_folder in sorted(folder.names.items()):
-            path = f"{task.path}/{name}" if task.path else name
-            if is_folder:
-                self._decide_folder(path, task, context)
+        prefix = f"{task.path}/" if task.path else ""
+        for name in sorted(folder.names):
+            if folder.names[name]:
+                self._decide_folder(prefix + name, task, context)
             else:
-                self._decide_file(path, task, context)
+                self._decide_file(prefix + name, task, context)
 
     def _decide_folder(self, path: str, task: _Task, context: Context) -> None:
         raw = os.fsencode(path)
-        built_in = deciding(self._built_in, raw, True)
+        built_in = self._built_in.deciding(raw, True)
         if built_in is not None:
             self._skip(path + "/", built_in)
             return
@@ -156,12 +155,12 @@ class _Walk:
 
     def _decide_file(self, path: str, task: _Task, context: Context) -> None:
         raw = os.fsencode(path)
-        reason = deciding(self._built_in_files, raw, False)
+        reason = self._built_in.deciding(raw, False)
         if reason is None:
-            if task.included or _chosen(self._include, raw, False) is not None:
+            if task.included or (self._include and _chosen(self._include, raw, False) is not None):
                 self._listing.files.append(path)
                 return
-            reason = task.excluded or _chosen(self._exclude, raw, False)
+            reason = task.excluded or (_chosen(self._exclude, raw, False) if self._exclude else None)
         if reason is None:
             if context.listed is not None and path in context.listed:
                 self._listing.files.append(path)
@@ -195,7 +194,7 @@ class _Walk:
     def _left_out(self, path: str) -> bool:
         folders = [os.fsencode(parent) for parent in _parents([path])]
         raw = os.fsencode(path)
-        if any(deciding(self._built_in, f, True) for f in folders) or deciding(self._built_in, raw, False):
+        if any(self._built_in.deciding(f, True) for f in folders) or self._built_in.deciding(raw, False):
             return True
         return bool(
             any(_chosen(self._exclude, f, True) for f in folders) or _chosen(self._exclude, raw, False)
@@ -241,8 +240,8 @@ class _Walk:
         return folder
 
 
-def _chosen(rules: list[Rule], path: bytes, is_folder: bool) -> Rule | None:
-    rule = deciding(rules, path, is_folder) if rules else None
+def _chosen(rules: Rules, path: bytes, is_folder: bool) -> Rule | None:
+    rule = rules.deciding(path, is_folder)
     return None if rule is None or rule.negated else rule
 
 

@@ -1,12 +1,15 @@
 """The state of a workspace, cheap to ask for again and again.
 
 A `Scanner` remembers the list of files, and what the list depends on: the folders and the rule files. As
-long as these have not changed, a file costs one `lstat`. Which files belong to a workspace is said in
-`rules.py`, what one of them holds in `content.py`; what has to be sent is not known here.
+long as these have not changed, a file costs one `lstat`, and none where a watcher tells what changed
+(`watch.py`). Which files belong to a workspace is said in `rules.py`, what is known of them in `known.py`,
+what one of them holds in `content.py`; what has to be sent is not known here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,18 +20,17 @@ from typing import BinaryIO
 
 from ..agent.entry import FILE, LINK, Entry, Manifest
 from ..errors import SyncError
-from . import remembered, worktree
-from .content import Found, Unsendable, Vanished, check_link, file_entry, folder_entry, read
-from .folder import Mark, folder_mark, list_folder, source_mark
+from . import worktree
+from .content import Found, Unsendable, Vanished, check_link, folder_entry, read
+from .folder import folder_mark, list_folder, source_mark
+from .known import Known
+from .lookout import Look, Lookout
 from .rules import Listing, Skipped, list_files
+from .watch import Changes
 
 MAX_FILE_SIZE = 200_000_000
 _NAMED_PROBLEMS = 10
 _WORTH_A_THREAD = 1 << 20
-# What opening a file, and a row of the index on disk, cost: in bytes that could be read in that time.
-_FILE_COST = 16 << 10
-_ROW_COST = 1 << 10
-_READ_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -70,28 +72,29 @@ class Scanner:
         self._include = tuple(include)
         self._exclude = tuple(exclude)
         self._max_file_size = max_file_size
-        self._index = index
-        # What was read and is in no index yet, in bytes.
-        self._unsaved = 0
         self._lock = Lock()
         self._listing: Listing | None = None
-        # By absolute path, because that is what the hot loop needs. None: to be read in any case.
-        self._marks: dict[str, Mark | None] = {}
-        self._found: dict[str, Found] = {}
+        self._known = Known(self._root, max_file_size, index)
+        self._lookout = Lookout(self._root)
+        # Folders that the last look found with other names in them.
+        self._surprises: set[str] = set()
         self._last: Scan | None = None
         self._outdated = True
+        # The lookout's note that the last scan has.
+        self._noted: str | None = None
 
-    def scan(self, *, strict: bool = True) -> Scan:
+    def scan(self, *, strict: bool = True, thorough: bool = False) -> Scan:
         """Looks at the workspace.
 
         Args:
             strict: raise when something can't be sent; otherwise `problems` names it.
+            thorough: look at every file, also where a watcher says that nothing changed.
 
         Raises:
             SyncError: an unreadable file or folder, a link that leads out, a failing git: by name.
         """
-        with self._lock:
-            scan = self._scan()
+        with self._lock, _uncollected():
+            scan = self._scan(thorough)
         if strict and scan.problems:
             named = [*scan.problems[:_NAMED_PROBLEMS]]
             if len(scan.problems) > len(named):
@@ -106,74 +109,72 @@ class Scanner:
         """Opens a file of the workspace for reading, unbuffered: what `pack` asks for."""
         return open(os.path.join(self._root, path), "rb", buffering=0)
 
-    def _scan(self) -> Scan:
+    def _scan(self, thorough: bool) -> Scan:
         listing = self._listing
-        if listing is None or not self._still_right(listing):
-            self._listing, self._outdated = None, True
-            listing = list_files(self._root, self._include, self._exclude)
-            if self._last is None and self._index is not None:
-                self._recall(self._index)
-            self._marks = {self._full(path): None for path in listing.files}
-            self._found = {path: self._found[path] for path in listing.files if path in self._found}
-            self._marks.update((self._full(path), found.mark) for path, found in self._found.items())
-            self._listing = listing
-        stale = self._stale()
+        files, folders = (0, ()) if listing is None else (len(listing.files), listing.watched.keys())
+        look = self._lookout.begin(files, folders, thorough=thorough)
+        try:
+            return self._look(listing, look)
+        except BaseException:
+            # What was named has not been looked at, or not been read.
+            self._lookout.lose()
+            raise
+
+    def _look(self, listing: Listing | None, look: Look) -> Scan:
+        expected = None
+        if listing is not None and look.everything and look.changes is not None:
+            changes = look.changes
+            expected = {*self._touched(listing, changes), *changes.paths, *changes.folders}
+        self._surprises = set()
+        if listing is None or not self._still_right(listing, look.narrow):
+            listing = self._list()
+        stale = self._known.stale(None if look.narrow is None else self._touched(listing, look.narrow))
+        if expected is not None:
+            found = stale.keys() - self._known.unsettled | self._surprises
+            self._lookout.confirm(found - expected)
+        self._outdated = self._outdated or self._noted != self._lookout.note
         if stale or self._outdated or self._last is None:
             base = None if self._outdated else self._last
             self._outdated = True
             scan = self._read(listing, stale, base)
             # What was looked at only because it was too fresh may well be the same.
             self._last = self._last if scan == self._last else scan
-            self._outdated = False
-            # Written when reading it all again would take longer than writing, so that a small edit in a
-            # large workspace doesn't cost a large file.
-            self._unsaved += sum(_FILE_COST + size for size in stale.values() if size <= self._max_file_size)
-            if self._index is not None and self._unsaved > max(_READ_AT_ONCE, _ROW_COST * len(self._found)):
-                self._keep(self._index)
+            self._outdated, self._noted = False, self._lookout.note
+            self._known.keep(stale.values())
         return self._last
 
-    def _recall(self, index: Path) -> None:
-        """What a process before this one has read; each file is compared with its mark, as ever."""
-        self._found = {
-            path: Found(mark, file_entry(mark[4], mark[2], digest))
-            for path, mark, digest in remembered.load(index, self._root)
-            if mark[2] <= self._max_file_size
-        }
+    def _list(self) -> Listing:
+        self._listing, self._outdated = None, True
+        with ThreadPoolExecutor(1) as pool:
+            # While git makes its list.
+            recalled = pool.submit(self._known.recall) if self._last is None else None
+            listing = list_files(self._root, self._include, self._exclude)
+        if recalled is not None:
+            recalled.result()
+        self._known.only(listing.files)
+        self._lookout.follow(listing.watched)
+        self._listing = listing
+        return listing
 
-    def _keep(self, index: Path) -> None:
-        rows = [
-            (path, mark, what.digest)
-            for path, (mark, what) in self._found.items()
-            if mark and isinstance(what, Entry) and what.kind == FILE
-        ]
-        remembered.save(index, self._root, rows)
-        self._unsaved = 0
+    def _touched(self, listing: Listing, changes: Changes) -> Iterator[str]:
+        """The paths to be looked at, files or not."""
+        yield from changes.paths
+        yield from self._known.linked
+        for path in changes.folders & listing.watched.keys():
+            for name in listing.watched[path].names:
+                yield f"{path}/{name}" if path else name
 
-    def _stale(self) -> dict[str, int]:
-        """The files that are not as they were, with their sizes; the loop that every cell pays for."""
-        lstat = os.lstat
-        stale = {}
-        for full, mark in self._marks.items():
-            try:
-                status = lstat(full)
-            except OSError:
-                if mark != ():
-                    stale[full] = 0
-                continue
-            if mark != (
-                status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
-            ):  # fmt: skip
-                stale[full] = status.st_size
-        start = len(self._root) + 1
-        return {full[start:]: size for full, size in stale.items()}
-
-    def _still_right(self, listing: Listing) -> bool:
+    def _still_right(self, listing: Listing, changes: Changes | None) -> bool:
         """Whether listing again would give the same list."""
         if listing.git_folder != worktree.enclosing(self._root):
             return False
         if any(mark is None or source_mark(path) != mark for path, mark in listing.sources.items()):
             return False
-        for path, folder in listing.watched.items():
+        folders: Iterable[str] = listing.watched
+        if changes is not None:
+            folders = {"", *((changes.paths | changes.folders) & listing.watched.keys())}
+        for path in [*folders]:
+            folder = listing.watched[path]
             full = os.path.join(self._root, path)
             try:
                 if folder.mark is not None and folder_mark(os.lstat(full)) == folder.mark:
@@ -181,8 +182,10 @@ class Scanner:
                 # Editors that save by renaming touch the folder and leave its names as they were.
                 now = list_folder(full)
             except OSError:
+                self._surprises.add(path)
                 return False
             if now.names != folder.names:
+                self._surprises.add(path)
                 return False
             if now.mode != folder.mode:
                 self._outdated = True
@@ -192,45 +195,42 @@ class Scanner:
     def _read(self, listing: Listing, stale: dict[str, int], base: Scan | None) -> Scan:
         problems: list[str] = []
         for path, outcome in self._read_all(stale):
-            self._found.pop(path, None)
-            self._marks[self._full(path)] = None
-            if isinstance(outcome, Found):
-                self._found[path] = outcome
-                self._marks[self._full(path)] = outcome.mark
-            elif isinstance(outcome, Vanished):
-                self._marks[self._full(path)] = ()
-            else:
+            if isinstance(outcome, Vanished):
+                self._known.put_vanished(path)
+                continue
+            self._known.put(path, outcome if isinstance(outcome, Found) else None)
+            if isinstance(outcome, Unsendable):
                 problems.append(str(outcome))
         if base is not None and not (problems or base.problems):
             changed = self._only_files(base.manifest, stale)
             if changed is not None:
                 return replace(base, manifest={**base.manifest, **changed})
-        entries: dict[str, Entry] = {}
+        manifest: Manifest = {}
         skipped = list(listing.skipped)
-        for folder in listing.folders & listing.watched.keys():
-            entries[folder] = folder_entry(listing.watched[folder].mode)
-        for path in listing.files:
-            what = self._found[path].what if path in self._found else None
+        folders = listing.folders & listing.watched.keys()
+        # Two sorted rows, which is next to no work.
+        for path in sorted((*listing.files, *sorted(folders))):
+            what = self._known.get(path)
             if isinstance(what, Entry):
                 try:
-                    entries[path] = check_link(self._root, path, what.target) if what.kind == LINK else what
+                    manifest[path] = check_link(self._root, path, what.target) if what.kind == LINK else what
                 except Unsendable as problem:
                     problems.append(str(problem))
             elif what is not None:
                 skipped.append(what)
-        manifest = {path: entries[path] for path in sorted(entries)}
-        return Scan(manifest, tuple(skipped), tuple(problems), tuple(listing.notes))
+            elif path in folders:
+                manifest[path] = folder_entry(listing.watched[path].mode)
+        notes = (*listing.notes, *([self._lookout.note] if self._lookout.note else []))
+        return Scan(manifest, tuple(skipped), tuple(problems), notes)
 
     def _only_files(self, before: Manifest, stale: Iterable[str]) -> Manifest | None:
         """The new entries when files that are still files are all that changed, which no other path feels."""
         changed: Manifest = {}
         for path in stale:
-            was, found = before.get(path), self._found.get(path)
-            if was is None or was.kind != FILE or found is None:
+            was, what = before.get(path), self._known.get(path)
+            if was is None or was.kind != FILE or not isinstance(what, Entry) or what.kind != FILE:
                 return None
-            if not isinstance(found.what, Entry) or found.what.kind != FILE:
-                return None
-            changed[path] = found.what
+            changed[path] = what
         return changed
 
     def _read_all(self, sizes: dict[str, int]) -> Iterator[tuple[str, Found | Vanished | Unsendable]]:
@@ -250,5 +250,15 @@ class Scanner:
         except (Vanished, Unsendable) as outcome:
             return outcome
 
-    def _full(self, path: str) -> str:
-        return f"{self._root}{os.sep}{path}"
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would go through the hundred thousands of new objects each time
+    that there are a quarter more of them, and find them all in use."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

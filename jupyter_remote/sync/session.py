@@ -6,20 +6,23 @@ what the client remembers between two cells: the mirror's generation and what it
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from ..agent import messages as m
 from ..agent.entry import FILE, Entry, Manifest
+from ..agent.inventory import parse
 from ..agent.mirror_index import SAME
-from ..agent.pack import DELETE, PUT, ChangedWhileReading, pack
+from ..agent.pace import Pace
+from ..agent.pack import DELETE, PUT, Change, ChangedWhileReading, pack
+from ..agent.recipe import Recipe
 from ..config_models import SyncOptions
 from ..connection import Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
+from .brought import BroughtFiles
 from .inventory import read_inventory
 from .plan import Plan, check_names, plan
 from .progress import Meter, Report
@@ -41,6 +44,7 @@ class SyncReport:
         kept: (path, where the host's own version went) for files that had changed there.
         conflicts: paths that changed on both sides.
         host_changed: paths that only the host changed: left alone.
+        pulled: paths that a pull brought and nobody changed since: the host's own, left alone.
         skipped: what stayed here, with the rule that says so.
         notes: what else the user should know.
         bytes: size of the files sent.
@@ -54,6 +58,7 @@ class SyncReport:
     kept: list[tuple[str, str]] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     host_changed: list[str] = field(default_factory=list)
+    pulled: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bytes: int = 0
@@ -107,10 +112,8 @@ class Pushed:
                 raise
             finally:
                 self._stream.close()
-            if not isinstance(answer, m.Facts) or not answer.data:
-                raise ProtocolError("the answer to a sync is not one")
-            report.kept = [(str(path), str(kept)) for path, kept in answer.data["kept"]]
-            self._owner.applied(self._scan, self._planned, int(answer.data["generation"]))
+            generation, report.kept, old = read_applied(answer)
+            self._owner.applied(self._scan, self._planned, generation, old)
             if report.kept:
                 # What was moved aside may have been a folder with more of ours in it: compare anew.
                 self._owner.forget()
@@ -127,9 +130,10 @@ class WorkspaceSync:
         mirror: path of the mirror on the host (``~`` is the host's business).
         owner: id of this workspace on this machine.
         options: include, exclude, max_file_size.
+        source: what pulls from there are remembered by, see `pulled.source_of`.
     """
 
-    def __init__(self, root: Path, mirror: str, owner: str, options: SyncOptions) -> None:
+    def __init__(self, root: Path, mirror: str, owner: str, options: SyncOptions, source: str = "") -> None:
         self.root = root
         self.mirror = mirror
         self.generation = -1
@@ -139,9 +143,12 @@ class WorkspaceSync:
         )
         index = index_file(str(root), options.include, options.exclude)
         self._scanner = Scanner(root, include=options.include, exclude=options.exclude, index=index, **sizes)
+        self.brought = BroughtFiles(str(root), mirror, source)
         self._remote: dict[str, tuple[Entry, str, str]] | None = None
         self._synced: Manifest | None = None
         self._received: dict[str, int] = {}
+        # What the mirror held until lately, and the host still has.
+        self._old: set[str] = set()
         self._refused: set[str] = set()
 
     def open(self, path: str) -> BinaryIO:
@@ -156,10 +163,6 @@ class WorkspaceSync:
         """The mirror is not what we thought: ask again next time."""
         self._remote = self._synced = None
 
-    def synced(self, path: str) -> Entry | None:
-        """What a path held when this process synced it last."""
-        return None if self._synced is None else self._synced.get(path)
-
     def inventory(self, connection: Connection) -> dict[str, tuple[Entry, str, str]]:
         """What the mirror holds, asked for anew.
 
@@ -171,9 +174,10 @@ class WorkspaceSync:
         assert self._remote is not None
         return self._remote
 
-    def applied(self, scan: Scan, planned: Plan | None, generation: int) -> None:
-        """The host has taken everything that the plan for this scan asked for."""
+    def applied(self, scan: Scan, planned: Plan | None, generation: int, old: Iterable[str] = ()) -> None:
+        """The host has taken everything that the plan for this scan asked for, and still has the old."""
         self.generation = generation
+        self._old.update(old)
         self._synced = scan.manifest
         self._received = {}
         if planned is None or self._remote is None:
@@ -183,6 +187,17 @@ class WorkspaceSync:
                 self._remote.pop(change.path, None)
             else:
                 self._remote[change.path] = (change.entry, self._owner, SAME)
+        self.brought.forget([change.path for change in planned.changes])
+
+    def recipes(self, connection: Connection, changes: Sequence[Change]) -> dict[str, Recipe]:
+        """How the content of a change set travels, for :func:`pack`; the inventory must be known.
+
+        Raises:
+            ProtocolError: the host's answer is none.
+        """
+        assert self._remote is not None
+        transfer = decide(changes, self._remote, self._received, self._refused, self._old)
+        return recipes(transfer, connection, self.mirror, self._scanner.open)
 
     def push(self, connection: Connection, progress: Report | None = None) -> Pushed:
         """Scans, and sends what is missing; the answer is waited for in :meth:`Pushed.finish`.
@@ -196,11 +211,13 @@ class WorkspaceSync:
             ConnectionLost: the link is gone.
         """
         for _ in range(ATTEMPTS):
+            seen = None
             if self._synced is not None:
-                scan = self._scanner.scan()
-                if scan.manifest == self._synced:
-                    return Pushed(self, scan, None, None)
-            scan, planned = self._compare(connection)
+                seen = self._scanner.scan()
+                # The same object for as long as nothing changes; comparing takes as long as there are files.
+                if seen.manifest is self._synced or seen.manifest == self._synced:
+                    return Pushed(self, seen, None, None)
+            scan, planned = self._compare(connection, seen)
             if not planned.changes:
                 self._synced = scan.manifest
                 return Pushed(self, scan, planned, None)
@@ -219,39 +236,42 @@ class WorkspaceSync:
         report.generation = self.generation
         return report
 
-    def _compare(self, connection: Connection, *, strict: bool = True) -> tuple[Scan, Plan]:
+    def _compare(
+        self, connection: Connection, seen: Scan | None = None, *, strict: bool = True
+    ) -> tuple[Scan, Plan]:
         # The question travels while the files are looked at.
         asked = connection.request(m.Inventory(self.mirror)) if self._remote is None else None
-        scan = self._scanner.scan(strict=strict)
+        looked = self.brought.ask(connection) if asked else []
+        # A sync that was asked for by name forgets first, and looks at everything.
+        scan = seen or self._scanner.scan(strict=strict, thorough=self._synced is None)
         if asked is not None:
             self._read_inventory(asked)
+            self.brought.read(looked)
         assert self._remote is not None
         if connection.hello.get("platform") == "darwin":
             check_names(scan.manifest, connection.host.name, folds_case=True)
         # A file that outgrew the size guard is still here: no reason to delete what the host has of it.
         held = [skip.path for skip in scan.skipped if skip.source == SIZE_GUARD]
-        return scan, plan(scan.manifest, self._remote, self._owner, held)
+        brought = self.brought.compare(scan.manifest)
+        return scan, plan(scan.manifest, self._remote, self._owner, held, brought)
 
     def _read_inventory(self, stream: Stream) -> None:
+        text, digests = read_inventory(stream)
         try:
-            told = json.loads(read_inventory(stream))
-            rows = told["entries"].items()
-            self._remote = {path: (Entry(*entry), owner, state) for path, (entry, owner, state) in rows}
-            self.generation = int(told["generation"])
-            self._received = {str(digest): int(size) for digest, size in told.get("received", {}).items()}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            self.generation, self._remote, self._received, old = parse(text, digests)
+            self._old = set(old)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise ProtocolError(f"the host's list of files is broken: {error}") from None
 
     def _send(self, connection: Connection, planned: Plan, progress: Report | None) -> tuple[Stream, int]:
-        assert self._remote is not None
-        transfer = decide(planned.changes, self._remote, self._received, self._refused)
-        shorter = recipes(transfer, connection, self.mirror)
+        shorter = self.recipes(connection, planned.changes)
         meter = _meter(planned, progress)
         opened = meter.opening(self._scanner.open) if meter else self._scanner.open
-        stream = connection.request(m.Sync(self.mirror, self.generation, self._owner))
+        yields = self.brought.yields(planned.yielding)
+        stream = connection.request(m.Sync(self.mirror, self.generation, self._owner, yields))
         size = 0
         try:
-            for piece in pack(planned.changes, opened, shorter):
+            for piece in pack(planned.changes, opened, shorter, Pace()):
                 stream.send(m.Data(), piece)
                 size += len(piece)
             stream.send(m.End())
@@ -263,6 +283,17 @@ class WorkspaceSync:
             self.forget()
             raise
         return stream, size
+
+
+def read_applied(answer: m.Message) -> tuple[int, list[tuple[str, str]], list[str]]:
+    """The host's answer to a change set: new generation, what was kept aside, digests of what is old now."""
+    try:
+        if not isinstance(answer, m.Facts) or answer.data is None:
+            raise TypeError(f"a {type(answer).__name__}")
+        kept = [(str(path), str(where)) for path, where in answer.data["kept"]]
+        return int(answer.data["generation"]), kept, [str(digest) for digest in answer.data.get("old", ())]
+    except (TypeError, ValueError, KeyError) as error:
+        raise ProtocolError(f"the answer to a sync is not one: {error}") from None
 
 
 def _meter(planned: Plan, progress: Report | None) -> Meter | None:
@@ -279,5 +310,6 @@ def _report(planned: Plan | None, scan: Scan) -> SyncReport:
         report.sent = [change.path for change in planned.changes if change.op != DELETE]
         report.host_changed = list(planned.host_changed)
         report.conflicts = list(planned.conflicts)
+        report.pulled = list(planned.pulled)
         report.bytes = planned.bytes
     return report

@@ -1,32 +1,27 @@
-"""The folder here that a pull writes to: what it may touch, what was put there before, what it keeps aside.
+"""The folder here that a pull writes to: what it may touch, and what it keeps aside.
 
 One rule: nothing outside the folder is ever written, and nothing in it that the user made or changed is lost.
-What to bring is decided in `pull.py`; nothing here knows a connection. Our own files are in
-`.jupyter-remote/` of the folder: `partial/` (what is on its way), `pulled.json` (what came), `kept/`.
+What to bring is decided in `pull.py`; what came before is remembered in `pulled.py`; nothing here knows a
+connection. Our own files are in `.jupyter-remote/` of the folder: `partial/` (what is on its way), `kept/`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from ..agent.artifacts import Found, is_private
-from ..agent.entry import LINK, STATE_FOLDER, Entry, new_digest
+from ..agent.entry import DIR, LINK, STATE_FOLDER, new_digest
 from ..errors import DiskFull
+from .names import impossible_name
 from .partial import BLOCK, Partial
-
-_WINDOWS_NAMES = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))}
-
-# What the workspace held when it was synced last: then a difference is the host's doing, not the user's.
-Ancestor = Callable[[str], Entry | None]
+from .pulled import Pulled, Row, row_of
 
 
 class Refused(Exception):
@@ -38,17 +33,17 @@ class Target:
 
     Args:
         root: the folder; made when it isn't there.
-        source: says where from: host and mirror.
-        ancestor: the entry of a path as it was synced last, or None.
+        source: says where from, see `pulled.source_of`.
     """
 
-    def __init__(self, root: Path, source: str, ancestor: Ancestor = lambda path: None) -> None:
+    def __init__(self, root: Path, source: str) -> None:
         self.root = str(Path(root).expanduser().resolve())
         self._state = os.path.join(self.root, STATE_FOLDER)
         self._source = source
-        self._ancestor = ancestor
-        self._known = self._load()
-        self._news: dict[str, list[Any]] = {}
+        self._pulled = Pulled(self._state)
+        self._pulled.rows()
+        # path -> (size, time, digest or target) of what is here and was once put on the host, as it says.
+        self._sent: dict[str, tuple[int, int, str]] = {}
         self._kept_folder = ""
 
     # Looking.
@@ -64,7 +59,7 @@ class Target:
             return False
         if not stat.S_ISREG(status.st_mode):
             return found.kind == "dir" and stat.S_ISDIR(status.st_mode)
-        return self._known.get(found.path, [])[:3] == [self._source, found.size, found.mtime_ns]
+        return self._pulled.get(found.path)[:3] == [self._source, found.size, found.mtime_ns]
 
     def check(self, found: Found) -> os.stat_result | None:
         """What is in the place of a path, None for nothing.
@@ -73,8 +68,9 @@ class Target:
             Refused: it may not be written.
         """
         path, full = found.path, self._full(found.path)
-        if sys.platform == "win32":
-            _check_windows(path)
+        impossible = impossible_name(path, sys.platform)
+        if impossible:
+            raise Refused(impossible)
         parents = path.split("/")[:-1]
         for depth in range(1, len(parents) + 1):
             parent = "/".join(parents[:depth])
@@ -96,6 +92,36 @@ class Target:
     def is_edited(self, path: str, status: os.stat_result | None) -> bool:
         """Whether something is there that the user made or changed since it was pulled or synced."""
         return status is not None and not stat.S_ISDIR(status.st_mode) and not self._is_unedited(path, status)
+
+    def unexplained(self, founds: Iterable[Found]) -> list[list[str]]:
+        """What is here, of what is to be brought, without a pull having brought it: path, digest, target.
+
+        It may be what a sync has sent, which the host knows, see :meth:`explain`.
+        """
+        told = []
+        for found in founds:
+            full = self._full(found.path)
+            try:
+                status = os.lstat(full)
+                if self._is_as_pulled(found.path, status):
+                    continue
+                if stat.S_ISLNK(status.st_mode):
+                    told.append([found.path, "", os.readlink(full)])
+                elif stat.S_ISREG(status.st_mode) and (digest := self.digest(found.path)):
+                    told.append([found.path, digest, ""])
+                else:
+                    continue
+            except OSError:
+                continue
+            # Compared again when it is replaced: what is edited from now on is not explained.
+            self._sent[found.path] = (status.st_size, status.st_mtime_ns, told[-1][2])
+        return told
+
+    def explain(self, told: list[list[str]], answers: str) -> None:
+        """The host's answer: 1 for what was put there by a sync, so that nobody has edited it here since."""
+        for (path, *_), answer in zip(told, answers, strict=True):
+            if answer != "1":
+                del self._sent[path]
 
     def digest(self, path: str) -> str:
         """The digest of a file that is here; "" when it can't be read."""
@@ -130,8 +156,13 @@ class Target:
 
     # Writing.
 
-    def put_file(self, found: Found, ready: str) -> str | None:
+    def put_file(self, found: Found, ready: str, digest: str) -> str | None:
         """Puts a complete file in its place, with its time and mode; returns where the user's own went.
+
+        Args:
+            found: as the host lists it.
+            ready: the file.
+            digest: of its content.
 
         Raises:
             Refused: it may not be written.
@@ -139,9 +170,10 @@ class Target:
         """
         os.chmod(ready, found.mode)
         os.utime(ready, ns=(found.mtime_ns, found.mtime_ns))
-        kept = self._make_way(found)
-        _replace(ready, self._full(found.path))
-        self.remember(found)
+        with self._pulled.locked():
+            kept = self._make_way(found, digest)
+            _replace(ready, self._full(found.path))
+            self._remember(found, digest)
         return kept
 
     def put_link(self, found: Found) -> str | None:
@@ -151,82 +183,69 @@ class Target:
         ready = os.path.join(self._state, "partial", f"link.{os.getpid()}.{time.monotonic_ns()}")
         os.symlink(found.text, ready)
         try:
-            kept = self._make_way(found)
-            _replace(ready, self._full(found.path))
+            with self._pulled.locked():
+                kept = self._make_way(found)
+                _replace(ready, self._full(found.path))
+                self._remember(found)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(ready)
             raise
-        self._news[found.path] = [self._source, found.text]
         return kept
 
     def put_folder(self, found: Found) -> None:
         """Makes an empty folder; as :meth:`put_file`."""
-        if self.check(found) is not None:
-            raise Refused("here it is a file")
-        self._make_parents(found.path)
-        os.mkdir(self._full(found.path), found.mode | 0o700)
+        with self._pulled.locked():
+            status = self.check(found)
+            if status is not None and not stat.S_ISDIR(status.st_mode):
+                raise Refused("here it is a file")
+            self._make_parents(found.path)
+            if status is None:
+                os.mkdir(self._full(found.path), found.mode | 0o700)
+                self._remember(found)
 
-    def remember(self, found: Found) -> None:
-        """The file that is here is what the host has."""
+    def remember(self, found: Found, digest: str = "") -> None:
+        """What is here is what the host has."""
+        with self._pulled.locked():
+            self._remember(found, digest)
+
+    def _remember(self, found: Found, digest: str = "") -> None:
         status = os.lstat(self._full(found.path))
-        self._news[found.path] = [
-            self._source,
-            found.size,
-            found.mtime_ns,
-            status.st_size,
-            status.st_mtime_ns,
-        ]
+        self._pulled.add(found.path, row_of(self._source, found, digest, status))
 
     def save(self) -> None:
-        """Writes down what came, beside what other pulls have written in the meantime."""
+        """Writes down what came, for the next pull and the next sync."""
         Partial.sweep(os.path.join(self._state, "partial"))
-        if not self._news:
-            return
-        self._known = {**self._load(), **self._news}
-        self._news = {}
-        os.makedirs(self._state, 0o700, exist_ok=True)
-        ignore = os.path.join(self._state, ".gitignore")
-        if not os.path.lexists(ignore):
-            Path(ignore).write_text("*\n", encoding="ascii")
-        new = os.path.join(self._state, f"pulled.json.{os.getpid()}.{time.monotonic_ns()}")
-        try:
-            with open(new, "w", encoding="ascii") as file:
-                json.dump(self._known, file, separators=(",", ":"))
-            os.replace(new, os.path.join(self._state, "pulled.json"))
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(new)
+        self._pulled.save()
 
     # Small things.
 
     def _full(self, path: str) -> str:
         return os.path.join(self.root, path.replace("/", os.sep))
 
-    def _load(self) -> dict[str, list[Any]]:
-        try:
-            with open(os.path.join(self._state, "pulled.json"), "rb") as file:
-                known = json.loads(file.read())
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
-
     def _is_unedited(self, path: str, status: os.stat_result) -> bool:
-        known = self._news.get(path) or self._known.get(path) or []
-        if stat.S_ISLNK(status.st_mode):
-            target = os.readlink(self._full(path))
-            before = self._ancestor(path)
-            return known[1:] == [target] or (before is not None and before.target == target)
-        if known[3:] == [status.st_size, status.st_mtime_ns]:
+        if self._is_as_pulled(path, status):
             return True
-        before = self._ancestor(path)
-        return before is not None and before.size == status.st_size and before.digest == self.digest(path)
+        sent = self._sent.get(path)
+        if sent is None or sent[:2] != (status.st_size, status.st_mtime_ns):
+            return False
+        return not stat.S_ISLNK(status.st_mode) or os.readlink(self._full(path)) == sent[2]
 
-    def _make_way(self, found: Found) -> str | None:
+    def _is_as_pulled(self, path: str, status: os.stat_result) -> bool:
+        if stat.S_ISLNK(status.st_mode):
+            part, now = slice(1, None), Row([os.readlink(self._full(path))])
+        else:
+            part, now = slice(3, 5), [status.st_size, status.st_mtime_ns]
+        # Perhaps another pull has just put it there: then it is in no row that was read before.
+        return self._pulled.get(path)[part] == now or self._pulled.rows().get(path, [])[part] == now
+
+    def _make_way(self, found: Found, digest: str = "") -> str | None:
         status = self.check(found)
         self._make_parents(found.path)
-        if not self.is_edited(found.path, status):
+        if status is None or not self.is_edited(found.path, status):
             return None
+        if digest and status.st_size == found.size and self.digest(found.path) == digest:
+            return None  # another pull has put there what comes
         kept = f"{self._kept()}/{found.path}"
         os.makedirs(os.path.dirname(self._full(kept)), exist_ok=True)
         os.rename(self._full(found.path), self._full(kept))
@@ -235,8 +254,10 @@ class Target:
     def _make_parents(self, path: str) -> None:
         parents = path.split("/")[:-1]
         for depth in range(1, len(parents) + 1):
+            folder = "/".join(parents[:depth])
             with contextlib.suppress(FileExistsError):
-                os.mkdir(self._full("/".join(parents[:depth])))
+                os.mkdir(self._full(folder))
+                self._remember(Found(folder, DIR))
 
     def _kept(self) -> str:
         base = f"{STATE_FOLDER}/kept/{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
@@ -288,10 +309,3 @@ def _replace(ready: str, place: str) -> None:
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(beside)
-
-
-def _check_windows(path: str) -> None:
-    for part in path.split("/"):
-        bad = any(c in '<>:"|?*\\' or ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in part)
-        if bad or part != part.rstrip(" .") or part.partition(".")[0].lower() in _WINDOWS_NAMES:
-            raise Refused(f"Windows can't have the name {part!r}")

@@ -9,6 +9,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import SyncError
 
@@ -58,7 +59,7 @@ class WorkTree:
             SyncError: git failed.
         """
         listed = _git(self.folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        return {os.fsdecode(path) for path in listed.split(b"\0") if path}
+        return {path for path in os.fsdecode(listed).split("\0") if path}
 
 
 def enclosing(folder: str) -> str | None:
@@ -114,6 +115,39 @@ def find(folder: str) -> WorkTree | None:
             *origins,
         ),
     )
+
+
+def commit_state(folder: str, max_diff: int) -> tuple[dict[str, Any], bytes]:
+    """How a folder differs from its commit: ``commit``, ``branch``, ``dirty``, ``untracked``; and the diff.
+
+    Notebooks are left out: they change with every cell, and don't travel. A diff larger than ``max_diff``
+    bytes is not kept, and ``diff_size`` says so.
+
+    Raises:
+        GitMissing: git is not installed.
+        SyncError: git failed.
+    """
+    paths = ("--", ".", ":(exclude)*.ipynb", ":(exclude,glob)**/*.ipynb")
+    try:
+        commit = os.fsdecode(_git(folder, "rev-parse", "--verify", "-q", "HEAD")).strip()
+    except SyncError:
+        commit = ""  # nothing was ever committed
+    status = _git(folder, "status", "--porcelain=v1", "-z", "--no-renames", "--branch", *paths)
+    branch, *changes = os.fsdecode(status).split("\0")
+    changes = [line for line in changes if line]
+    untracked = sum(1 for line in changes if line.startswith("??"))
+    state: dict[str, Any] = {
+        "commit": commit or None,
+        "branch": branch.removeprefix("## ").partition("...")[0],
+        "dirty": bool(changes),
+        "untracked": untracked,
+    }
+    if not commit or len(changes) == untracked:
+        return state, b""
+    diff = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD", *paths)
+    if len(diff) > max_diff:
+        return dict(state, diff_size=len(diff)), b""
+    return state, diff
 
 
 def _user_file(name: str) -> str:

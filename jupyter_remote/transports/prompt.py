@@ -5,7 +5,10 @@ from __future__ import annotations
 import getpass
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import Prompter
 
 
 class TerminalPrompter:
@@ -24,6 +27,38 @@ class TerminalPrompter:
             if type(error).__name__ == "StdinNotImplementedError":
                 return None
             raise
+
+
+class RememberingPrompter:
+    """Passes questions on, and knows the secret answers while this process lives: in its memory alone.
+
+    Args:
+        ask: who is asked.
+    """
+
+    def __init__(self, ask: Prompter) -> None:
+        self._ask = ask
+        self._known: dict[str, str] = {}
+
+    def ask(self, prompt: str, *, secret: bool) -> str | None:
+        """The answer, or None where nobody can be asked."""
+        answer = self._ask.ask(prompt, secret=secret)
+        if secret and answer:
+            self._known[prompt] = answer
+        return answer
+
+    def replay(self) -> Prompter:
+        """Gives each known answer once and asks nobody: for a connection that is made again unasked."""
+        return _Replay(dict(self._known))
+
+
+class _Replay:
+    def __init__(self, known: dict[str, str]) -> None:
+        self._known = known
+
+    def ask(self, prompt: str, *, secret: bool) -> str | None:
+        # Once: a second question means that the answer was wrong, and more tries may lock the account.
+        return self._known.pop(prompt, None)
 
 
 def can_ask() -> bool:

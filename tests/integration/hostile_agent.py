@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from jupyter_remote.agent import messages as m
 from jupyter_remote.agent.artifacts import LENGTH
-from jupyter_remote.agent.entry import new_digest
+from jupyter_remote.agent.entry import Entry, new_digest
+from jupyter_remote.agent.inventory import write as write_inventory
 from jupyter_remote.agent.pack import SegmentWriter
 from jupyter_remote.agent.parcel import LENGTH as SIZE
 from jupyter_remote.agent.parcel import MAGIC as MAGIC_OF_PARCELS
@@ -36,6 +37,26 @@ PATHS = {
     "unasked": "elsewhere/evil",
     "long": "r/" + "x" * 300,
     "surrogate": "r/\ud800",
+}
+
+
+# What is said of a change set that was sent.
+SYNC_ANSWERS: dict[str, dict[str, object]] = {
+    "truth": {"generation": 2, "kept": []},
+    "sync-empty": {},
+    "sync-no-kept": {"generation": 2},
+    "sync-generation": {"generation": "two", "kept": []},
+    "sync-kept-text": {"generation": 2, "kept": "mine"},
+    "sync-kept-triple": {"generation": 2, "kept": [["a", "b", "c"]]},
+}
+
+
+# Answers to a Look and a WasPut.
+NONSENSE: dict[str, dict[str, object] | None] = {
+    "answers-none": None,
+    "answers-number": {"states": 1, "put": 1},
+    "answers-too-many": {"states": "sss", "put": "111"},
+    "answers-too-few": {"states": "", "put": ""},
 }
 
 
@@ -72,6 +93,8 @@ class Agent:
         self.lie = lie
         self.decoder = Decoder()
         self.credit: dict[int, int] = {}
+        self.syncs: set[int] = set()
+        self.taken: int | None = None
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -102,6 +125,8 @@ class Agent:
                     self.credit[frame.stream] = self.credit.get(frame.stream, 1 << 20) + message.amount
                 elif isinstance(message, (m.Find, m.Inventory)):
                     self.answer_list(frame.stream, message)
+                elif isinstance(message, (m.Look, m.WasPut)):
+                    self.write(encode(frame.stream, m.Facts(NONSENSE.get(self.lie, {}))))
                 elif isinstance(message, m.Fetch):
                     self.fetch(frame.stream, json.loads(frame.payload))
                 elif isinstance(message, m.Execute):
@@ -112,10 +137,30 @@ class Agent:
                     for piece in variables(self.lie):
                         self.send(frame.stream, bytes(piece))
                     self.write(encode(frame.stream, m.End()))
-                elif isinstance(message, m.End):
+                    self.taken = frame.stream
+                elif isinstance(message, m.End) and frame.stream == self.taken:
                     self.write(encode(frame.stream, m.Facts({})))
+                elif isinstance(message, m.Blocks):
+                    self.tell_blocks(frame.stream)
+                elif isinstance(message, m.Sync):
+                    self.syncs.add(frame.stream)
+                elif isinstance(message, m.Data):
+                    # A client that is believed to send for ever would be found out here.
+                    self.write(encode(frame.stream, m.Credit(len(frame.payload))))
+                elif isinstance(message, m.End) and frame.stream in self.syncs:
+                    self.write(
+                        encode(frame.stream, m.Facts(SYNC_ANSWERS.get(self.lie, SYNC_ANSWERS["truth"])))
+                    )
 
     def answer_list(self, number: int, message: m.Message) -> None:
+        if isinstance(message, m.Inventory) and self.lie.startswith(("blocks", "there-")):
+            path, size = (PATHS[self.lie[6:]], 5) if self.lie.startswith("there-") else ("mine", 2 << 20)
+            entry = Entry("file", 0o644, size, "0" * 40)
+            self.send(number, write_inventory(1, {path: (entry, "me", "same")}, {}))
+            self.write(encode(number, m.End()))
+            return
+        if isinstance(message, m.Inventory):
+            self.send(number, (1_000_000_000 if self.lie == "digests" else 0).to_bytes(4, "big"))
         if self.lie == "flood":
             while True:
                 self.write(encode(number, m.Data(), b"\0" * (1 << 18)))
@@ -146,6 +191,15 @@ class Agent:
                 self.send(number, packer.compress(row + b"\n") + packer.flush(zlib.Z_SYNC_FLUSH))
         if self.lie != "cut-list":
             self.send(number, packer.flush())
+        self.write(encode(number, m.End()))
+
+    def tell_blocks(self, number: int) -> None:
+        told = {"blocks-flag": b"\2", "blocks-none": b"", "blocks-short": b"\1" + b"x" * 7}.get(
+            self.lie, b"\0"
+        )
+        while self.lie == "blocks-endless":
+            self.send(number, b"\1" + b"x" * (1 << 16))
+        self.send(number, told)
         self.write(encode(number, m.End()))
 
     def fetch(self, number: int, wanted: list[list[object]]) -> None:
@@ -215,20 +269,28 @@ def variables(lie: str) -> Iterator[bytes]:
 
 def inventory(lie: str) -> Iterator[bytes]:
     if lie == "endless-list":
-        yield b'{"generation": 1, "entries": {'
+        yield b'{"generation": 1, "paths": ['
         for n in itertools.count():
-            yield b'"%d/%s": 1,' % (n, os.urandom(30_000).hex().encode())
-    told: object = {"generation": 1, "entries": {}}
-    entry = ["file", 0o644, 5, "0" * 40, ""]
-    if lie in PATHS:
-        told = {"generation": 1, "entries": {PATHS[lie]: [entry, "me", "same"]}}
-    shapes = {
+            yield b'"%d/%s",' % (n, os.urandom(30_000).hex().encode())
+    none: dict[str, object] = {key: [] for key in ("owners", "paths", "put_by", "modes", "sizes", "targets")}
+    told = {**none, "generation": 1, "received": {}, "old": [], "states": "", "kinds": ""}
+    folder = {**told, "paths": ["a"], "owners": ["me"], "put_by": [0], "modes": [493], "sizes": [0]}
+    folder |= {"states": "s", "kinds": "d"}
+    shapes: dict[str, object] = {
         "list": [],
-        "no-generation": {"entries": {}},
-        "generation-text": {"generation": "x", "entries": {}},
-        "row": {"generation": 1, "entries": {"a": 5}},
-        "entries-list": {"generation": 1, "entries": [1]},
-        "nested": None,
+        "no-generation": {key: value for key, value in told.items() if key != "generation"},
+        "generation-text": {**told, "generation": "x"},
+        "row": {**told, "paths": ["a"]},
+        "path-number": {**folder, "paths": [5]},
+        "owner-unknown": {**folder, "put_by": [1]},
+        "kind-unknown": {**folder, "kinds": "x"},
+        "state-unknown": {**folder, "states": "x"},
+        "size-negative": {**folder, "sizes": [-1]},
+        "size-text": {**folder, "sizes": ["0"]},
+        "no-digest": {**folder, "kinds": "f"},
+        "no-target": {**folder, "kinds": "l"},
+        "received-list": {**told, "received": []},
+        "received-text": {**told, "received": {"a": "b"}},
     }
     if lie == "nested":
         yield b"[" * 100_000

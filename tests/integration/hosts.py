@@ -61,6 +61,15 @@ def await_true(what: Callable[[], Any]) -> Any:
     return value
 
 
+def files_of(root: Path) -> dict[str, bytes]:
+    """The content of every file of a workspace or mirror, by path; without our own folder."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.relative_to(root).parts[0] != ".jupyter-remote"
+    }
+
+
 def alive(pid: int) -> bool:
     """Whether the process runs (a zombie doesn't)."""
     try:
@@ -109,4 +118,4 @@ def make_place(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Ite
         one.close()
 
 
-__all__ = ["Place", "alive", "await_true", "connect", "local", "place"]
+__all__ = ["Place", "alive", "await_true", "connect", "files_of", "local", "place"]

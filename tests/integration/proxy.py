@@ -1,4 +1,4 @@
-"""A TCP proxy that makes loopback a worse network: delay, a limit of the rate, a freeze, a cut.
+"""A TCP proxy that makes loopback a worse network: delay, a limit of the rate, a freeze, a cut, a dead end.
 
 For tests and benchmarks; nothing about ssh or the project is known here.
 """
@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 
 _PIECE = 1 << 16
@@ -27,6 +28,7 @@ class Proxy:
 
     Attributes:
         port: the one to connect to.
+        accepted: whether new connections are taken.
         sent, received: bytes passed on towards the server, and back.
     """
 
@@ -38,6 +40,9 @@ class Proxy:
         self._moving = threading.Event()
         self._moving.set()
         self._closed = False
+        self.accepted = True
+        self._trip: tuple[int, Callable[[], None]] | None = None
+        self._dead: set[socket.socket] = set()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -53,10 +58,34 @@ class Proxy:
         """What was held back arrives."""
         self._moving.set()
 
+    def strand(self) -> None:
+        """Nothing arrives over the connections of now, and nobody is told; new ones are well."""
+        with self._lock:
+            self._dead |= self._sockets
+
+    def stranded(self, one: socket.socket) -> bool:
+        """Whether what is sent to this end gets lost."""
+        return one in self._dead
+
+    def trip(self, after: int, action: Callable[[], None]) -> None:
+        """Calls `action` when so many more bytes have come back, to the byte; what came with it is lost."""
+        with self._lock:
+            self._trip = (self.received + after, action)
+
+    def refuse(self) -> None:
+        """Ends all connections of now, and every new one at once."""
+        self.accepted = False
+        self.cut()
+
+    def accept(self) -> None:
+        """New connections are taken again."""
+        self.accepted = True
+
     def cut(self) -> None:
         """Ends all connections of now; new ones are taken."""
         with self._lock:
             sockets, self._sockets = self._sockets, set()
+            self._dead -= sockets
         for one in sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -93,6 +122,8 @@ class Proxy:
             except OSError:
                 return
             try:
+                if not self.accepted:
+                    raise ConnectionRefusedError
                 server = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 client.close()
@@ -118,6 +149,15 @@ class Proxy:
     def wait_moving(self) -> None:
         """Returns when the link is not frozen."""
         self._moving.wait()
+
+    def until_trip(self, size: int) -> tuple[int, Callable[[], None] | None]:
+        """How many of the next `size` bytes still come back, and what happens then."""
+        with self._lock:
+            if self._trip is None or self.received + size < self._trip[0]:
+                return size, None
+            at, action = self._trip
+            self._trip = None
+            return max(0, at - self.received), action
 
     def count(self, size: int, upwards: bool) -> None:
         """So many bytes have been passed on."""
@@ -177,9 +217,12 @@ class _Line:
             if not data:
                 return
             try:
-                if alive:
-                    self._sink.sendall(data)
-                    self._proxy.count(len(data), self._upwards)
+                size, action = (len(data), None) if self._upwards else self._proxy.until_trip(len(data))
+                if alive and not self._proxy.stranded(self._sink):
+                    self._sink.sendall(data[:size])
+                    self._proxy.count(size, self._upwards)
+                if action is not None:
+                    action()
             except OSError:
                 # The reader must not wait for a line that nobody empties.
                 alive = False

@@ -14,6 +14,7 @@ import pytest
 from hosts import Place, alive, await_true
 
 from jupyter_remote.errors import ConnectionLost, Interrupted, LaunchError, RunError
+from jupyter_remote.linkstate import LinkState
 from jupyter_remote.run import Event, Run
 
 STUBBORN = """
@@ -116,7 +117,7 @@ def test_a_time_limit_stops_the_run(local: Place) -> None:
 def test_a_worker_that_dies_says_how_and_the_next_cell_gets_a_new_one(place: Place) -> None:
     run = place.run("import os; print('before'); os.kill(os.getpid(), 9)")
     assert (run.state, run.exit_code) == ("failed", 137)
-    with pytest.raises(RunError, match="SIGKILL; its variables are gone"):
+    with pytest.raises(RunError, match=r"SIGKILL \(often: out of memory\); its variables are gone"):
         run.check()
     assert (place.folder(run) / "output.log").read_text() == "before\n"
     assert place.run("1").state == "finished"
@@ -182,18 +183,30 @@ def test_attaching_in_the_middle_gives_what_is_missing_once(local: Place) -> Non
     assert [event.kind for event in last] == ["end"]
 
 
-def test_a_lost_link_is_said_and_the_run_goes_on(place: Place) -> None:
+def test_a_lost_link_is_said_and_made_again(place: Place) -> None:
     go = place.files / "go"
     run = place.remote.run_cell(
-        f"import os, time\nprint('on')\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+        f"import os, time\nprint('on')\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\nprint('off')"
     )
     assert first_line(run) == "on\n"
+    told: list[LinkState] = []
+    run.on_link = lambda state: (told.append(state), state.up and go.touch())[0]
     os.kill(place.remote.info["pid"], signal.SIGKILL)
-    with pytest.raises(ConnectionLost, match="was lost"):
-        run.wait()
-    go.touch()
-    assert place.remote.attach(run.id).wait().state == "finished"
+    seen: list[Event] = []
+    assert run.wait(seen.append).check().state == "finished"
+    assert "".join(event.text for event in seen) == "off\n"
+    assert [state.up for state in told] == [False] * (len(told) - 1) + [True]
+    assert "was lost" in told[0].why
     go.unlink()
+
+
+def test_a_link_that_is_closed_here_is_not_made_again(local: Place) -> None:
+    run = local.remote.run_cell("print('on')\nwhile True: pass")
+    assert first_line(run) == "on\n"
+    local.remote.close()
+    with pytest.raises(ConnectionLost, match=f"closed here\n.*attach {run.id}"):
+        run.wait()
+    local.remote.stop_sessions()
 
 
 def test_a_killed_supervisor_is_told_from_a_silent_one(local: Place) -> None:

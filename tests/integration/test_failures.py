@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -197,6 +198,8 @@ def test_a_disk_that_fills_while_a_cell_prints(ssh_host: SshHost, tmp_path: Path
             seen: list[Event] = []
             run = remote.run_cell("while True: print('x' * 99)").wait(seen.append)
             assert (run.state, "No space left" in (run.reason or "")) == ("stopped", True)
+            missing = re.search(r"; (\d+) bytes of its output are missing$", run.reason or "")
+            assert missing and int(missing[1]) > 0
             assert len("".join(event.text for event in seen)) > 1 << 20
             assert seen[-1].kind == "end"
             log = disk / "state" / "runs" / run.id / "output.log"

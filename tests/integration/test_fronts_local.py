@@ -190,7 +190,7 @@ class Kernel:
     """A real kernel with the extension loaded, spoken to as a front end does."""
 
     def __init__(self, client: BlockingKernelClient) -> None:
-        self._client = client
+        self.client = client
         assert self.run("%load_ext jupyter_remote")["status"] == "ok"
 
     def run(self, code: str, on_message: Callable[[Message], None] | None = None) -> Message:
@@ -202,7 +202,7 @@ class Kernel:
             if on_message is not None:
                 on_message(outputs[-1])
 
-        reply = self._client.execute_interactive(code, output_hook=hook, timeout=90, stop_on_error=False)
+        reply = self.client.execute_interactive(code, output_hook=hook, timeout=90, stop_on_error=False)
         return {**reply["content"], "outputs": [one for one in outputs if one["kind"] not in _CHATTER]}
 
     def text(self, answer: Message, stream: str) -> str:
@@ -353,7 +353,7 @@ def test_artifacts_come_when_the_run_ends_also_when_it_failed(workspace: Path) -
     assert done.returncode == 3
     assert "local: pulled 2 files (4 B): b.png, results/a" in done.stderr.decode()
     assert sorted(path.name for path in workspace.rglob("*") if path.is_file()) == sorted(
-        [".gitignore", "a", "b.png", "pulled.json"]
+        [".gitignore", "a", "b.png", "pulled.json", "pulled.log"]
     )
 
 

@@ -38,7 +38,14 @@ VARIABLES = [
     "v-endless",
 ]
 PULL_FLOODS = ["endless-line", "endless-problems", "endless-body"]
-INVENTORIES = ["list", "no-generation", "generation-text", "row", "entries-list", "nested", "other"]
+INVENTORIES = [
+    "list", "no-generation", "generation-text", "row", "path-number", "owner-unknown", "kind-unknown",
+    "state-unknown", "size-negative", "size-text", "no-digest", "no-target", "received-list", "received-text",
+    "digests", "cut-list", "nested", "other",
+]  # fmt: skip
+
+SYNC_ANSWERS = ["sync-empty", "sync-no-kept", "sync-generation", "sync-kept-text", "sync-kept-triple"]
+BLOCKS = ["blocks-flag", "blocks-none", "blocks-short", "blocks-endless"]
 
 
 class Lab:
@@ -158,6 +165,19 @@ def test_a_flood_ends_within_bounds(lab: Lab, lie: str) -> None:
     }
 
 
+@pytest.mark.parametrize("lie", ["answers-none", "answers-number", "answers-too-many", "answers-too-few"])
+def test_nonsense_about_what_was_pulled_is_a_protocol_error(lab: Lab, lie: str) -> None:
+    remote = lab.remote("truth")
+    assert remote.pull(["r/**"]).pulled == ["r/a"]
+    with pytest.raises(ProtocolError):
+        lab.remote(lie).sync()  # which asks what became of it
+    (lab.workspace / "r/a").write_text("edited")
+    (lab.workspace / ".jupyter-remote/pulled.json").unlink()
+    with pytest.raises(ProtocolError):
+        lab.remote(lie).pull(["r/**"])  # which asks whether a sync has put it there
+    assert (lab.workspace / "r/a").read_text() == "edited"
+
+
 @pytest.mark.parametrize("lie", [*FLOODS, *INVENTORIES])
 def test_a_lying_inventory_ends_in_a_protocol_error(lab: Lab, lie: str) -> None:
     before = lab.tree()
@@ -167,6 +187,24 @@ def test_a_lying_inventory_ends_in_a_protocol_error(lab: Lab, lie: str) -> None:
         remote.sync()
     assert memory.growth < BOUND
     assert lab.tree() == before
+
+
+@pytest.mark.parametrize("lie", [*SYNC_ANSWERS, *BLOCKS])
+def test_a_lie_about_a_change_set_is_a_protocol_error(lab: Lab, lie: str) -> None:
+    (lab.workspace / "mine").write_bytes(os.urandom(2 << 20))
+    before = lab.tree()
+    remote = lab.remote(lie)
+    remote.connection()
+    with Memory() as memory, pytest.raises(ProtocolError):
+        remote.sync()
+    assert memory.growth < BOUND
+    assert lab.tree() == before
+
+
+def test_a_lie_about_the_paths_there_only_makes_a_longer_plan(lab: Lab) -> None:
+    for lie in PATHS:
+        report = lab.remote(f"there-{lie}").sync()
+        assert report.sent == ["mine"], lie
 
 
 def test_a_file_too_large_to_be_true_fills_no_disk(lab: Lab) -> None:

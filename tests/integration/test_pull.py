@@ -16,6 +16,7 @@ from hosts import Place
 
 from jupyter_remote.connection import Connection, Stream
 from jupyter_remote.errors import ConnectionLost, DiskFull, RemoteError, SyncError, UsageError
+from jupyter_remote.sync.progress import Progress
 
 ODD = [b"new\nline", b"caf\xe9", b"n" * 255, "näme".encode(), b" space ", b"a\\b", b"'\"$(x)"]
 
@@ -84,6 +85,68 @@ def test_what_was_synced_and_not_edited_since_is_no_edit(local: Place) -> None:
     assert (local.workspace / "table.csv").read_text() == "12"
 
 
+def test_what_was_synced_by_an_earlier_process_is_no_edit(local: Place) -> None:
+    for name in ("table.csv", "edited.csv"):
+        (local.workspace / name).write_text("1")
+    local.run("for name in ('table.csv', 'edited.csv'): open(name, 'a').write('2')").check()
+    (local.workspace / "edited.csv").write_text("mine")
+    report = local.open().pull(["*.csv"])
+    assert report.pulled == ["edited.csv", "table.csv"]
+    assert [path for path, _ in report.kept] == ["edited.csv"]
+    assert (local.workspace / "table.csv").read_text() == "12"
+
+
+def test_a_pulled_file_stays_the_hosts(place: Place) -> None:
+    place.run(
+        "import os; os.makedirs('r/empty')\n"
+        "for name in 'abc': open('r/' + name, 'w').write(name * 100)\nos.symlink('a', 'r/link')"
+    ).check()
+    assert len(place.remote.pull(["r/"]).pulled) == 5
+    here = place.workspace / "r"
+    for remote in (place.remote, place.open()):  # one that remembers, and one that has to ask
+        report = remote.sync()
+        assert (report.sent, report.wire_bytes) == ([], 0)
+        assert report.pulled == ["r/a", "r/b", "r/c", "r/link"]
+    (here / "a").unlink()
+    (here / "link").unlink()
+    (here / "b").write_text("edited")
+    remote = place.open()
+    report = remote.sync(dry_run=True)
+    assert (report.sent, report.deleted, report.conflicts, report.pulled) == (["r/b"], [], [], ["r/c"])
+    report = remote.sync()
+    assert (report.sent, report.kept) == (["r/b"], [])
+    look = "import os; print(sorted(os.listdir('r')), open('r/b').read(), len(open('r/a').read()))"
+    assert place.printed(look) == "['a', 'b', 'c', 'empty', 'link'] edited 100\n"
+    # What was edited and sent is ours from now on, also when it is as it was pulled.
+    (here / "b").write_text("b" * 100)
+    assert remote.sync().sent == ["r/b"]
+    (here / "b").unlink()
+    assert remote.sync().deleted == ["r/b"]
+
+
+def test_a_pulled_file_that_changed_on_both_sides_is_kept_aside_there(local: Place) -> None:
+    local.run(
+        "open('a', 'w').write('first'); open('gone', 'w').write('g'); open('new', 'w').write('n')"
+    ).check()
+    local.remote.pull(["a", "gone", "new"])
+    (local.workspace / "a").write_text("mine")
+    change = "import os; open('a', 'w').write('theirs'); os.unlink('gone'); open('new', 'w').write('newer')"
+    local.run(change, sync=False).check()
+    remote = local.open()
+    report = remote.sync()
+    assert (report.sent, report.host_changed) == (["a", "gone"], ["new"])
+    ((path, kept),) = report.kept
+    assert path == "a" and (Path(remote.mirror) / kept).read_text() == "theirs"
+    assert (Path(remote.mirror) / "a").read_text() == "mine"
+    # It is ours now: as it was pulled, it is an edit like any other.
+    (Path(remote.mirror) / "a").write_text("theirs again")
+    (local.workspace / "a").write_text("first")
+    report = local.open().sync()
+    assert (report.sent, len(report.kept)) == (["a"], 1)
+    assert remote.pull(["new"]).kept == []
+    assert (local.workspace / "new").read_text() == "newer"
+
+
 def test_the_same_content_is_not_sent(local: Place) -> None:
     local.run("open('a.bin', 'wb').write(b'x' * 3_000_000)").check()
     (local.workspace / "a.bin").write_bytes(b"x" * 3_000_000)
@@ -145,6 +208,24 @@ def test_a_cut_pull_goes_on_at_its_offset(place: Place, monkeypatch: pytest.Monk
     assert received < (20 << 20) - had + (1 << 20)
     assert hashlib.sha256((place.workspace / "big.bin").read_bytes()).hexdigest() == digest
     assert not (place.workspace / ".jupyter-remote" / "partial").exists()
+
+
+def test_a_pull_tells_how_far_it_is(local: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_remote.sync.progress._INTERVAL_S", 0.0)
+    local.run(
+        "import os\nopen('here.bin', 'wb').write(b'h' * 500_000)\n"
+        "for n in range(20): open(f'{n}.bin', 'wb').write(os.urandom(200_000))"
+    ).check()
+    (local.workspace / "here.bin").write_bytes(b"h" * 500_000)
+    told: list[Progress] = []
+    local.remote.pull(["*.bin"], progress=told.append)
+    assert told[0] == Progress(0, 4_500_000, 0, 21)
+    # The last one is told in any case.
+    assert told[-1] == told[-2] == Progress(4_500_000, 4_500_000, 21, 21)
+    assert told == sorted(told) and len(set(told)) > 21
+    told.clear()
+    local.remote.pull(["*.bin"], progress=told.append)
+    assert set(told) == {Progress(0, 0, 0, 0)}
 
 
 def test_a_broken_partial_is_not_trusted(local: Place) -> None:

@@ -1,15 +1,23 @@
-"""What the tests of a mirror, and the processes that they kill, share: making and applying change sets."""
+"""What the tests of a mirror, and the processes they kill, share: change sets, and looking at the outcome."""
 
 from __future__ import annotations
 
 import io
+import os
 import random
+import stat
+import subprocess
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
-from jupyter_remote.agent.entry import Entry, new_digest
+from jupyter_remote.agent.entry import Entry, Stale, new_digest
 from jupyter_remote.agent.pack import Change, pack
 from jupyter_remote.agent.tree import Applied, Mirror
-from jupyter_remote.sync.plan import plan
+from jupyter_remote.sync.plan import Plan, plan
+from jupyter_remote.sync.scan import Scanner
 
 Contents = dict[str, bytes]
 
@@ -60,3 +68,53 @@ def random_tree(chance: random.Random) -> dict[str, bytes | None]:
 
 def whole(chance: random.Random) -> bytes:
     return b"%08d" % chance.randrange(10**8) * chance.choice([1, 100, 20_000])
+
+
+def states(mirror: Mirror) -> dict[str, str]:
+    """Of every path of the index; what a mirror has in memory has to be what its file says."""
+    generation, inventory = mirror.inventory()
+    assert Mirror(os.fsdecode(mirror._root)).inventory() == (generation, inventory)
+    return {path: state for path, (_, _, state) in inventory.items()}
+
+
+def sync(scanner: Scanner, mirror: Mirror, owner: str = "me") -> tuple[Plan, Applied | None]:
+    """What a client does, without a connection in between."""
+    while True:
+        generation, inventory = mirror.inventory()
+        made = plan(scanner.scan().manifest, inventory, owner)
+        if not made.changes:
+            return made, None
+        stream = io.BytesIO(b"".join(pack(made.changes, scanner.open)))
+        with suppress(Stale):
+            return made, mirror.apply(generation, owner, stream.read)
+
+
+def content_of(root: Path) -> dict[str, tuple[Any, ...]]:
+    """Everything below a folder but our own: kind, mode, and content or target."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for place in root.rglob("*"):
+        path = str(place.relative_to(root))
+        if path.split("/")[0] == ".jupyter-remote":
+            continue
+        mode = stat.S_IMODE(place.lstat().st_mode)
+        if place.is_symlink():
+            found[path] = ("link", str(place.readlink()))
+        elif place.is_dir():
+            found[path] = ("dir", mode)
+        else:
+            found[path] = ("file", mode, place.read_bytes())
+    return found
+
+
+def assert_no_leftovers(root: Path) -> None:
+    state = root / ".jupyter-remote"
+    staging = state / "staging"
+    assert not staging.exists() or not list(staging.iterdir())
+    assert {path.name for path in state.iterdir()} <= {"index", "lock", "staging", "kept", "old"}
+
+
+def python(program: str, *args: str) -> subprocess.Popen[bytes]:
+    """A process that can import `mirrors` and the package."""
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here}:{here.parents[1]}"}
+    return subprocess.Popen([sys.executable, "-c", program, *args], env=environment, stdout=subprocess.PIPE)

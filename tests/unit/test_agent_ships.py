@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ast
-import io
 import shutil
 import subprocess
 import sys
-import zipfile
-import zlib
 from pathlib import Path
 
 import pytest
 
 import jupyter_remote
-from jupyter_remote.boot import packed_agent
+from jupyter_remote.boot import agent_zip
+from jupyter_remote.lean import lean
 
 PACKAGE = Path(jupyter_remote.__file__).parent
 AGENT = PACKAGE / "agent"
@@ -64,10 +62,34 @@ def test_never_reaches_above_its_own_folder(module: Path) -> None:
 
 
 def test_fits_into_96_kib() -> None:
-    packed = packed_agent()
-    assert len(packed) < 96 * 1024
-    archive = zipfile.ZipFile(io.BytesIO(zlib.decompress(packed)))
-    assert len(archive.namelist()) == len(MODULES)
+    assert len(agent_zip()) < 96 * 1024
+
+
+@pytest.mark.parametrize("module", MODULES, ids=relative)
+def test_what_ships_is_the_same_code_on_the_same_lines(module: Path) -> None:
+    source = module.read_bytes()
+    shipped = lean(source)
+    assert shipped.count(b"\n") == source.count(b"\n")
+    assert code_of(shipped) == code_of(source)
+
+
+def test_what_looks_like_a_comment_in_a_string_ships() -> None:
+    source = b'''"""Doc."""\nX = """\n    # kept\n"""\n# gone\ndef f():  # "gone\n    """Only this."""\n'''
+    assert lean(source) == b'""\nX = """\n    # kept\n"""\n\ndef f():\n ""\n'
+    quotes = b'''X = ['\\'# ', "it's #", "\\\\", '"', """'#' "# """]  # it's "gone\n'''
+    assert lean(quotes) == quotes.partition(b"  # it")[0] + b"\n"
+
+
+def code_of(source: bytes) -> tuple[str, list[int]]:
+    """The syntax tree without docstrings, and on which line each statement begins."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and ast.get_docstring(node, False) is not None
+        ):
+            del node.body[0]
+    return ast.dump(tree), [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
 
 
 def test_holds_nothing_but_modules() -> None:

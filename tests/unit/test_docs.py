@@ -11,7 +11,7 @@ from jupyter_remote.config import Config
 from jupyter_remote.options import CELL, walk
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/runs.md"]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
 FLAGS = {flag for command in [CELL, *COMMANDS.values()] for flag in command.flags}
@@ -40,9 +40,17 @@ def test_lists_of_commands_are_complete(page: str) -> None:
     assert named == {words.partition(" ")[0] for words in COMMANDS}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/runs.md"])
 def test_options_in_code_spans_exist(page: str) -> None:
     assert set(re.findall(r"`(--[a-z-]+)`", text(page))) <= FLAGS
+
+
+def test_the_page_about_runs_names_all_that_can_be_done_to_them() -> None:
+    named = re.findall(r"(?:`|remote )(runs [a-z]+|history|clean)\b", text("docs/runs.md"))
+    about = {words for words in COMMANDS if words.partition(" ")[0] in ("runs", "history", "clean")}
+    assert set(named) == about - {"runs"}
+    flags = {flag for words in about for flag in COMMANDS[words].flags} - {"--json", "--quiet"}
+    assert set(re.findall(r"(--[a-z-]+)", text("docs/runs.md"))) >= flags
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -32,7 +32,7 @@ class Wire:
 
 def run_of(*batches: tuple[list[Any], bytes]) -> tuple[Run, Wire]:
     wire = Wire(*((m.Events(events), payload) for events, payload in batches))
-    connection = SimpleNamespace(host=SimpleNamespace(name="h"))
+    connection = SimpleNamespace(host=SimpleNamespace(name="h"), works=lambda: None)
     return Run(cast(Any, connection), {"id": "20261122-014500-7f3a"}, cast(Any, wire)), wire
 
 
@@ -92,7 +92,7 @@ def test_a_broken_event_is_a_protocol_error(event: object) -> None:
 
 def test_something_else_than_events_is_a_protocol_error() -> None:
     wire = Wire((m.Facts({}), b""))
-    connection = SimpleNamespace(host=SimpleNamespace(name="h"))
+    connection = SimpleNamespace(host=SimpleNamespace(name="h"), works=lambda: None)
     run = Run(cast(Any, connection), {"id": "20261122-014500-7f3a"}, cast(Any, wire))
     with pytest.raises(ProtocolError, match="a Facts among events"):
         run.wait()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_remote.agent.rundir import LogReader, LogWriter, RunDir, write_blob
+from jupyter_remote.agent.logwriter import LogWriter
+from jupyter_remote.agent.rundir import LogReader, RunDir, write_blob
 
 ID = "20261122-014500-7f3a"
 STEP = st.one_of(
@@ -46,7 +47,7 @@ def read_all(run: RunDir, seq: int, limit: int) -> tuple[list[dict[str, object]]
     return events, printed
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(steps=st.lists(STEP, max_size=25), limit=st.integers(1, 200), data=st.data())
 def test_every_byte_once_from_any_point(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, bytes]], limit: int, data: st.DataObject

@@ -7,7 +7,7 @@ import pytest
 from jupyter_remote.agent.entry import Entry, Manifest
 from jupyter_remote.agent.pack import Change
 from jupyter_remote.errors import SyncError
-from jupyter_remote.sync.plan import Inventory, check_names, plan, same_names
+from jupyter_remote.sync.plan import Brought, Inventory, check_names, plan, same_names
 
 OLD = Entry("file", 0o644, 3, "00" * 20)
 NEW = Entry("file", 0o644, 5, "11" * 20)
@@ -63,6 +63,47 @@ def test_case(name: str) -> None:
         assert getattr(made, listing) == (["p"] if listing == listed_in else []), listing
     assert made.unchanged == unchanged
     assert made.bytes == (here.size if op == "put" and here is not None else 0)
+
+
+# A file that was pulled as OLD: what is here | what we know of there | since the pull, there |
+# change | in host_changed, pulled, yielding, conflicts
+PULLED = {
+    "pulled": (OLD, None, "same", None, "pulled"),
+    "pulled, changed there": (OLD, None, "changed", None, "host_changed"),
+    "pulled, deleted there": (OLD, None, "missing", "put", ""),
+    "pulled, deleted here": (None, None, "same", None, ""),
+    "pulled, changed here": (NEW, None, "same", "put", "yielding"),
+    "pulled, changed on both sides": (NEW, None, "changed", "put", ""),
+    "pulled, changed here, deleted there": (NEW, None, "missing", "put", ""),
+    "ours, changed there, pulled": (OLD, (NEW, "me", "changed"), "same", None, "pulled"),
+    "ours, changed there, pulled, deleted here": (None, (NEW, "me", "changed"), "same", None, "host_changed"),
+    "ours, changed there, pulled, changed here": (NEW, (OLD, "me", "changed"), "same", "put", "yielding"),
+    "ours, changed there, pulled, changed on both sides": (
+        NEW, (OLD, "me", "changed"), "changed", "put", "conflicts"
+    ),
+    "edited, sent, and as it was pulled again": (OLD, (NEW, "me", "same"), "changed", "put", ""),
+    "another's, pulled": (OLD, (OLD, "you", "same"), "same", None, "unchanged"),
+    "another's, replaced by it": (OLD, (NEW, "you", "same"), "changed", None, "host_changed"),
+    "another's, changed here": (NEW, (OLD, "you", "same"), "same", "put", "conflicts"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PULLED)
+def test_pulled(name: str) -> None:
+    here, there, since, op, listed_in = PULLED[name]
+    local: Manifest = {} if here is None else {"p": here}
+    remote: Inventory = {} if there is None else {"p": there}
+    brought = {"p": Brought(here != OLD, since)} if here else {}
+    made = plan(local, remote, "me", (), brought)
+    assert made.changes == ([] if op is None else [Change(op, "p", here)])
+    for listing in ("host_changed", "pulled", "yielding", "conflicts"):
+        assert getattr(made, listing) == (["p"] if listing == listed_in else []), listing
+    assert made.unchanged == (listed_in == "unchanged")
+
+
+def test_a_folder_that_a_pull_made_is_not_sent() -> None:
+    made = plan({"d": FOLDER}, {}, "me", (), {"d": Brought(False, "same")})
+    assert (made.changes, made.pulled) == ([], [])
 
 
 def test_what_the_host_changed_in_a_folder_that_gives_way_is_a_conflict() -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from jupyter_remote.errors import SyncError
 from jupyter_remote.sync.rules import Listing, list_files
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "60"))
+# `make trees` compares 2,000 of each kind.
+EXAMPLES = int(os.environ.get("RULES_TREES") or os.environ.get("HYPOTHESIS_EXAMPLES") or "60")
 
 # Few names, so that patterns meet them; some that the pattern language has to quote.
 NAMES = (
@@ -134,7 +135,7 @@ quick = settings(
 
 @quick
 @given(tree=trees)
-def test_outside_a_work_tree_the_rules_are_gits(tree: tuple[set[str], dict[str, str]]) -> None:
+def test_outside_a_work_tree_the_list_is_gits(tree: tuple[set[str], dict[str, str]]) -> None:
     with TemporaryDirectory() as folder:
         root, repository = Path(folder, "tree"), Path(folder, "repository")
         root.mkdir()
@@ -181,6 +182,51 @@ def test_in_a_work_tree_the_list_is_gits(
         listing = list_files(str(root))
         assert set(listing.files) == git_files(root)
         assert_all_explained(listing)
+
+
+def files_of_all_repositories(folder: Path) -> set[str]:
+    """What git lists in a folder, and in the repositories there that it lists by their folder alone."""
+    listed = git(folder, "ls-files", "-z", "-co", "--exclude-standard").split(b"\0")
+    files = set()
+    for path in {os.fsdecode(path) for path in listed if path}:
+        place = folder / path
+        if place.is_symlink() or place.is_file():
+            files.add(path)
+        elif (place / ".git").exists():
+            files.update(f"{path.rstrip('/')}/{file}" for file in files_of_all_repositories(place))
+    return files
+
+
+@quick
+@given(
+    tree=trees,
+    inner=st.sets(st.integers(0, 11), min_size=1, max_size=3),
+    tracked=st.sets(st.integers(0, 11), max_size=4),
+    submodules=st.booleans(),
+)
+def test_with_repositories_inside_the_list_is_gits(
+    tree: tuple[set[str], dict[str, str]], inner: set[int], tracked: set[int], submodules: bool
+) -> None:
+    with TemporaryDirectory() as folder:
+        top = Path(folder, "tree")
+        top.mkdir()
+        build(top, *tree)
+        folders = sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True)
+        subprocess.run(["git", "init", "-q", top], check=True)
+        for number, repository in enumerate(folders):
+            if number in inner:
+                subprocess.run(["git", "init", "-q", repository], check=True)
+                if submodules:
+                    names = [f"./{path.name}" for path in repository.iterdir() if path.is_file()]
+                    git(repository, "--literal-pathspecs", "add", "-f", "--", *names)
+                    git(repository, "commit", "-qm", "first", "--allow-empty")
+                    git(top, "--literal-pathspecs", "add", "-f", "--", str(repository.relative_to(top)))
+        for number, path in enumerate(sorted(tree[0])):
+            if number in tracked and (top / path).is_file():
+                # Git refuses what belongs to another repository.
+                asked = ["git", "-C", top, "--literal-pathspecs", "add", "-f", "--", path]
+                subprocess.run(asked, check=False, capture_output=True)
+        assert set(list_files(str(top)).files) == files_of_all_repositories(top)
 
 
 def is_ignored(top: Path, name: str) -> bool:

@@ -61,12 +61,8 @@ def settle(scanner: Scanner) -> Scan:
         scan = scanner.scan()
         listing = scanner._listing
         assert listing is not None
-        marks = [
-            *scanner._marks.values(),
-            *listing.sources.values(),
-            *(f.mark for f in listing.watched.values()),
-        ]
-        if None not in marks:
+        marks = [*listing.sources.values(), *(f.mark for f in listing.watched.values())]
+        if None not in marks and not scanner._known.unsettled:
             return scan
         time.sleep(0.01)
 

@@ -21,7 +21,7 @@ from jupyter_remote.agent.recipe import RECEIVED, Copy, Recipe, block_size, rows
 from jupyter_remote.agent.staging import MissingContent
 from jupyter_remote.agent.tree import Mirror
 from jupyter_remote.sync.delta import Table, rest, steps
-from jupyter_remote.sync.transfer import decide
+from jupyter_remote.sync.transfer import Base, decide
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "60"))
 MB = 1 << 20
@@ -162,7 +162,7 @@ def test_each_content_takes_the_shortest_way() -> None:
     ways = {
         path: (r.base, list(r.steps(io.BytesIO(noise(5000, 4)).read))) for path, r in made.recipes.items()
     }
-    assert made.bases == {"big": (old, 0)}
+    assert made.bases == {"big": Base([old], new.size, 0, False)}
     assert ways == {
         "copy": (new.digest, [Copy(0, 2 * MB)]),
         "now": (other.digest, [Copy(0, 300)]),
@@ -303,7 +303,7 @@ def test_what_came_before_a_cut_is_not_sent_again(root: Path, mirror: Mirror) ->
     assert apply(mirror, contents, made.recipes) < 2 * MB + 600_000 - 1_290_000
     assert {path: (root / path).read_bytes() for path in contents} == contents
     assert mirror.received() == {}
-    assert {path.name for path in (root / ".jupyter-remote").iterdir()} == {"index.json", "lock", "staging"}
+    assert {path.name for path in (root / ".jupyter-remote").iterdir()} == {"index", "lock", "staging"}
 
 
 def test_what_was_received_and_is_wrong_is_asked_for_again(root: Path, mirror: Mirror) -> None:

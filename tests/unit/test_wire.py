@@ -6,7 +6,7 @@ import contextlib
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jupyter_remote.agent import messages as m
@@ -45,6 +45,7 @@ MESSAGE = st.one_of(
 def test_frames_survive_any_cut_and_any_banner(
     frames: list[tuple[int, m.Message, bytes]], cut: int, banner: bytes
 ) -> None:
+    assume(MAGIC not in banner + MAGIC[:-1])
     stream = banner + MAGIC + b"".join(encode(*frame) for frame in frames)
     decoder = Decoder(magic=True)
     seen = [frame for at in range(0, len(stream), cut) for frame in decoder.receive(stream[at : at + cut])]

@@ -1,0 +1,293 @@
+"""The file of the local history: an SQLite database that several processes write at once.
+
+Only tables, migrations, writing and asking. A connection lives as long as one call, so threads and forks
+share none; a transaction is one batch of rows. Who writes when is decided in `history.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import HistoryError
+from .history_rows import COLUMNS, OF_THE_STATE, STATES, UNFINISHED, Row
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+# How long a writer waits for others, each of which holds the file for milliseconds.
+PATIENCE_S = 20.0
+
+# What a listing has of the code.
+HEAD = 200
+
+# One entry per version of the schema; never changed once released, only appended to.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE runs (
+            id TEXT PRIMARY KEY, host TEXT, project TEXT, mirror TEXT, notebook TEXT, session TEXT, kind TEXT,
+            label TEXT, state TEXT, exit_code INTEGER, reason TEXT, created REAL, started REAL, ended REAL,
+            seconds REAL, cpu_seconds REAL, peak_memory INTEGER, git_commit TEXT, git_dirty INTEGER,
+            workspace_digest TEXT, rerun_of TEXT, command TEXT, remote_command TEXT, options TEXT,
+            deleted INTEGER NOT NULL DEFAULT 0, seen REAL, source TEXT)""",
+        # An id begins with its time, so each of these also answers "the newest".
+        "CREATE INDEX runs_host ON runs (host, id)",
+        "CREATE INDEX runs_state ON runs (state, id)",
+        "CREATE INDEX runs_notebook ON runs (notebook, id)",
+    ),
+    (
+        "ALTER TABLE runs ADD COLUMN gpu_memory INTEGER",
+        "ALTER TABLE runs ADD COLUMN metrics TEXT",
+        "CREATE INDEX runs_host_state ON runs (host, state, id)",
+        "CREATE INDEX runs_label ON runs (label, id)",
+        "CREATE INDEX runs_deleted ON runs (id) WHERE deleted",
+    ),
+)
+VERSION = len(MIGRATIONS)
+
+_RANK = "CASE {} " + " ".join(f"WHEN '{s}' THEN {min(n, 3)}" for n, s in enumerate(STATES)) + " ELSE -1 END"
+# What this side was told when it started the run stays; everything else is taken from who knows it last.
+_KEPT = ("host", "project", "source", "created")
+
+
+def _take_over(name: str) -> str:
+    if name in _KEPT:
+        return f"{name} = COALESCE(runs.{name}, excluded.{name})"
+    newer = f"COALESCE(excluded.{name}, runs.{name})"
+    if name in OF_THE_STATE:
+        old, new = _RANK.format("runs.state"), _RANK.format("excluded.state")
+        return (
+            f"{name} = CASE WHEN {new} >= {old} THEN {newer} ELSE COALESCE(runs.{name}, excluded.{name}) END"
+        )
+    return f"{name} = {newer}"
+
+
+# A row may know nothing of whether its run was deleted, and a new row then isn't.
+_VALUES = ", ".join("COALESCE(:deleted, 0)" if name == "deleted" else f":{name}" for name in COLUMNS)
+_UPDATES = [
+    "deleted = COALESCE(:deleted, runs.deleted)" if name == "deleted" else _take_over(name)
+    for name in COLUMNS[1:]
+]
+_UPSERT = (
+    f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({_VALUES}) "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(_UPDATES)}"
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which runs; all conditions hold together, None for no condition.
+
+    Args:
+        host, label, notebook: equal to this.
+        states: one of these.
+        since: started at that time or later, seconds since the epoch.
+        before: older than the run of this id: the last one of the page before.
+        deleted: those in a trash, instead of the others.
+        limit: at most so many, the newest; None for all.
+    """
+
+    host: str | None = None
+    label: str | None = None
+    notebook: str | None = None
+    states: Sequence[str] = ()
+    since: float | None = None
+    before: str | None = None
+    deleted: bool = False
+    limit: int | None = 50
+
+    def sql(self, columns: str) -> tuple[str, list[Any]]:
+        """The statement, and its values."""
+        where: list[str] = ["deleted"] if self.deleted else ["NOT deleted"]
+        values: list[Any] = []
+        for name in ("host", "label", "notebook"):
+            if (wanted := getattr(self, name)) is not None:
+                where.append(f"{name} = ?")
+                values.append(wanted)
+        if len(self.states) == 1:
+            where.append("state = ?")  # an IN of one value would have to be sorted
+            values += self.states
+        elif self.states:
+            where.append(f"state IN ({', '.join('?' * len(self.states))})")
+            values += self.states
+        if self.since is not None:
+            where.append("id >= ?")
+            values.append(time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.since)))
+        if self.before is not None:
+            where.append("id < ?")
+            values.append(self.before)
+        # What has not ended is little, so it is found by its states and sorted, and not read in order of ids.
+        order = "+id" if set(self.states) <= set(UNFINISHED) and len(self.states) > 1 else "id"
+        text = f"SELECT {columns} FROM runs WHERE {' AND '.join(where)} ORDER BY {order} DESC"
+        if self.limit is not None:
+            text += " LIMIT ?"
+            values.append(self.limit)
+        return text, values
+
+
+class Store:
+    """One history file.
+
+    Args:
+        path: of the file; made, with its folder, by the first write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Adds what the rows know, all of them or none; new runs are added.
+
+        Raises:
+            HistoryError: the file can't be written, is no history, or is of a newer version of this package.
+        """
+        seen = time.time()
+        blank = dict.fromkeys(COLUMNS)
+        complete = [{**blank, "seen": seen, **row} for row in rows]
+        self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(_UPSERT, complete)
+            db.execute("COMMIT")
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Removes runs.
+
+        Raises:
+            HistoryError: as :meth:`write`.
+        """
+        if not self.path.exists():
+            return
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany("DELETE FROM runs WHERE id = ?", [(one,) for one in ids])
+            db.execute("COMMIT")
+
+    def find(self, query: Query, source: bool = False) -> list[Row]:
+        """Runs, the newest first.
+
+        Args:
+            query: which.
+            source: with all of the code, of which a listing needs only the head.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        # Its beginning is beside the other columns; the rest would be read from pages of its own.
+        names = COLUMNS if source else (*COLUMNS[:-1], f"substr(source, 1, {HEAD}) AS source")
+        return self._rows(*query.sql(", ".join(names)))
+
+    def with_prefix(self, prefix: str, limit: int = 10) -> list[Row]:
+        """The runs whose id begins so, whole rows.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        wanted = (prefix, prefix + "\x7f", limit)
+        return self._rows("SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", wanted)
+
+    def unfinished(self, notebook: str | None, session: str) -> list[Row]:
+        """The runs of a notebook that were not seen to end.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        states = ", ".join(f"'{state}'" for state in UNFINISHED)
+        text = (
+            f"SELECT id, host, state, started, label FROM runs WHERE state IN ({states}) "
+            "AND NOT deleted AND (notebook = ? OR session = ?) ORDER BY id DESC LIMIT 20"
+        )
+        return self._rows(text, (notebook, session))
+
+    def hosts(self, unfinished: bool = False) -> dict[str, float]:
+        """The hosts that have runs (or such as were not seen to end), and when each was last heard of.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        # From one host to the next by the index, however many runs each has.
+        text = (
+            "WITH RECURSIVE names (host) AS (SELECT MIN(host) FROM runs UNION ALL "
+            "SELECT (SELECT MIN(host) FROM runs WHERE host > names.host) FROM names "
+            "WHERE names.host NOT NULL) "
+            "SELECT host, (SELECT seen FROM runs AS r WHERE r.host = names.host ORDER BY id DESC LIMIT 1) "
+            "AS seen FROM names WHERE host NOT NULL"
+        )
+        if unfinished:
+            states = ", ".join(f"'{state}'" for state in UNFINISHED)
+            text += (
+                " AND EXISTS (SELECT 1 FROM runs AS r WHERE r.host = names.host "
+                f"AND r.state IN ({states}) AND NOT r.deleted)"
+            )
+        return {row["host"]: row["seen"] for row in self._rows(text, ())}
+
+    def _rows(self, text: str, values: Sequence[Any]) -> list[Row]:
+        if not self.path.exists():
+            return []
+        with self._connection() as db:
+            answer = db.execute(text, values)
+            names = [column[0] for column in answer.description]
+            return [dict(zip(names, row, strict=True)) for row in answer]
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        import sqlite3  # most processes never get here, or only in the background
+
+        try:
+            db = sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
+            try:
+                db.execute("PRAGMA synchronous = NORMAL")
+                self._migrate(db)
+                yield db
+            except BaseException:
+                if db.in_transaction:
+                    with suppress(sqlite3.Error):
+                        db.execute("ROLLBACK")
+                raise
+            finally:
+                db.close()
+        except (sqlite3.Error, OSError) as error:
+            raise HistoryError(
+                f"the history {self.path} can't be used: {error}",
+                hint="Move it away and run `jupyter remote history --rebuild`: the hosts know their runs.",
+            ) from None
+
+    def _migrate(self, db: Connection) -> None:
+        if self._version(db) == VERSION:
+            return
+        self._use_wal(db)
+        db.execute("BEGIN IMMEDIATE")
+        # Another process may have done it meanwhile.
+        for statements in MIGRATIONS[self._version(db) :]:
+            for statement in statements:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+
+    def _version(self, db: Connection) -> int:
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version > VERSION:
+            raise HistoryError(
+                f"the history {self.path} was written by a newer jupyter_remote "
+                f"(schema {version}, this one knows {VERSION})",
+                hint="Update jupyter_remote here, or set JUPYTER_DATA_DIR to another folder.",
+            )
+        return version
+
+    def _use_wal(self, db: Connection) -> None:
+        import sqlite3
+
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                # Two who make the file at the same time: this statement doesn't wait for the other by itself.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)

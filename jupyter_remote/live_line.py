@@ -1,0 +1,50 @@
+"""One line that changes in place: a display in a kernel, the last line of a terminal. Not what it says."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from secrets import token_hex
+from typing import TextIO
+
+_ERASE = "\r\x1b[K"
+
+# Shows a line in place of the one before, "" to remove it.
+Write = Callable[[str], None]
+
+
+def live_line(*, kernel_only: bool = False) -> Write | None:
+    """A line where this process shows things; None where no line can be changed (a file, a pipe)."""
+    if in_kernel():
+        return _display()
+    if kernel_only:
+        return None
+    stderr = sys.stderr
+    return (lambda line: _overwrite(stderr, line)) if stderr.isatty() else None
+
+
+def in_kernel() -> bool:
+    """Whether this process is a notebook's kernel."""
+    kernel = sys.modules.get("ipykernel.kernelapp")
+    return kernel is not None and bool(kernel.IPKernelApp.initialized())
+
+
+def _overwrite(stream: TextIO, line: str) -> None:
+    # A line that wraps could not be erased.
+    stream.write(_ERASE + line[: shutil.get_terminal_size().columns - 1])
+    stream.flush()
+
+
+def _display() -> Write:
+    from IPython.display import publish_display_data
+
+    identity = {"display_id": f"jupyter-remote/line-{token_hex(4)}"}
+    shown = False
+
+    def write(line: str) -> None:
+        nonlocal shown
+        publish_display_data({"text/plain": line}, {}, transient=identity, update=shown)  # type: ignore[no-untyped-call]
+        shown = True
+
+    return write

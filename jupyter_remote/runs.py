@@ -1,0 +1,291 @@
+"""Runs on all hosts: found by a piece of their id, brought up to date, stopped, run again.
+
+The local history says which runs there are and where; the hosts say how they stand. How that is shown is
+`commands/manage.py`'s business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jupyter_remote
+
+from . import history, records
+from .agent import messages as m
+from .agent.rundir import FINAL_STATES
+from .errors import RemoteError, UsageError
+from .history_rows import UNFINISHED, Row, row_of
+from .history_store import Query
+from .many import ask_all
+
+if TYPE_CHECKING:
+    from .remote import Remote
+    from .run import Run
+    from .sync.progress import Report
+
+# The ladder on the host takes two seconds before it kills.
+STOP_S = 15.0
+LOOK_S = 0.05
+# Unfinished runs of one host that are asked about by name.
+MOST_UNFINISHED = 1000
+
+
+@dataclass(frozen=True)
+class Found:
+    """One run, and where it is.
+
+    Args:
+        id: the whole id.
+        host: what its host is called here.
+        row: what the local history knows; empty when only the host does.
+    """
+
+    id: str
+    host: str
+    row: Row
+
+    def remote(self) -> Remote:
+        """Its host, for the project it was started from when that folder is here."""
+        project = self.row.get("project")
+        here = Path(project) if project and Path(project).is_dir() else None
+        return jupyter_remote.connect(self.host, workspace=here)
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """A host that could not be asked.
+
+    Args:
+        host: its name.
+        error: why.
+        as_of: when it was last heard of, seconds since the epoch; None for never.
+    """
+
+    host: str
+    error: RemoteError
+    as_of: float | None
+
+
+def find(prefix: str, host: str | None = None) -> Found:
+    """The run whose id begins so.
+
+    Args:
+        prefix: of the id.
+        host: where it is, for a run that the local history doesn't know.
+
+    Raises:
+        UsageError: there is none, or more than one.
+        RemoteError: the host can't be asked.
+    """
+    rows = history.store().with_prefix(prefix)
+    if host is not None:
+        rows = [row for row in rows if row["host"] == host]
+        if not rows:
+            learn(jupyter_remote.connect(host), [*_by_prefix(jupyter_remote.connect(host), prefix)])
+            rows = [row for row in history.store().with_prefix(prefix) if row["host"] == host]
+    if not rows:
+        where = f"on {host}" if host else "in the local history; with --host H that host is asked"
+        raise UsageError(f"no run whose id begins with {prefix!r} {where}")
+    if len(rows) > 1 and rows[0]["id"] != prefix:
+        named = ", ".join(f"{row['id']} ({row['host']})" for row in rows)
+        raise UsageError(f"{prefix!r} begins the ids of several runs: {named}")
+    return Found(rows[0]["id"], rows[0]["host"], rows[0])
+
+
+def _by_prefix(remote: Remote, prefix: str) -> list[records.Record]:
+    query = {"since": prefix, "before": prefix + "~"}
+    return [
+        *records.records(remote, 10, **query),
+        *records.records(remote, 10, deleted=True, **query),
+    ]
+
+
+def learn(remote: Remote, found: Sequence[records.Record]) -> None:
+    """Notes in the local history what a host says of its runs."""
+    history.note([row_of(record, remote.host.name, record.get("code")) for record in found])
+
+
+def listing(query: Query, *, ask: bool = True) -> tuple[list[Row], list[Unreachable]]:
+    """Runs, newest first, brought up to date by the hosts concerned.
+
+    Those are the named one, or else those whose runs are shown or were not seen to end.
+
+    Args:
+        query: which.
+        ask: False takes what the local history says.
+
+    Returns:
+        The rows, and the hosts that could not be asked.
+
+    Raises:
+        HistoryError: the local history can't be read.
+    """
+    store = history.store()
+    rows = store.find(query)
+    if not ask:
+        return rows, []
+    if query.host is not None:
+        hosts = [query.host]
+    else:
+        hosts = list(dict.fromkeys([*(row["host"] for row in rows), *store.hosts(unfinished=True)]))
+    answers = ask_all(hosts, lambda remote: refresh(remote, query)) if hosts else []
+    failed = [(host, error) for host, error in answers if isinstance(error, RemoteError)]
+    heard = store.hosts() if failed else {}
+    return history.store().find(query), [Unreachable(h, error, heard.get(h)) for h, error in failed]
+
+
+def refresh(remote: Remote, query: Query) -> None:
+    """Notes what a host says of the runs that a query is about, and of those not seen to end.
+
+    Raises:
+        RemoteError: the host can't be asked.
+    """
+    host = remote.host.name
+    asked: dict[str, Any] = {"label": query.label, "deleted": query.deleted, "code": True}
+    if len(query.states) == 1:
+        asked["state"] = query.states[0]
+    if query.since is not None:
+        asked["since"] = time.strftime("%Y%m%d-%H%M%S", time.gmtime(query.since))
+    learn(remote, list(records.records(remote, query.limit, **asked)))
+    wanted = Query(host=host, states=UNFINISHED, limit=MOST_UNFINISHED)
+    open_ids = [row["id"] for row in history.store().find(wanted)]
+    if open_ids:
+        known = list(records.records(remote, len(open_ids), ids=open_ids))
+        learn(remote, known)
+        gone = set(open_ids) - {record["id"] for record in known}
+        learn(
+            remote, [{"id": i, "state": "lost", "reason": f"{host} does not have it any more"} for i in gone]
+        )
+
+
+def rebuild(hosts: Sequence[str]) -> list[tuple[str, int | RemoteError]]:
+    """Notes all runs of the hosts, deleted ones too; returns how many each has, or its error."""
+
+    def read(remote: Remote) -> int:
+        count = 0
+        for deleted in (False, True):
+            for record in records.records(remote, None, deleted=deleted, code=True):
+                learn(remote, [record])
+                count += 1
+        return count
+
+    answers = ask_all(hosts, read)
+    history.flush()
+    return answers
+
+
+def change(action: str, found: Sequence[Found], text: str | None = None) -> list[tuple[Found, str | None]]:
+    """Labels, deletes, restores or purges runs, wherever they are.
+
+    Returns:
+        Each run with None, or why it was refused.
+
+    Raises:
+        RemoteError: a host can't be asked.
+    """
+    results: list[tuple[Found, str | None]] = []
+    for host in dict.fromkeys(one.host for one in found):
+        there = [one for one in found if one.host == host]
+        outcome = records.change(there[0].remote(), action, [one.id for one in there], text)
+        _note_change(action, outcome.done, text)
+        for one in there:
+            why = None if one.id in outcome.done else outcome.refused.get(one.id, "the host doesn't say why")
+            results.append((one, why))
+    history.flush()
+    return results
+
+
+def _note_change(action: str, ids: Sequence[str], text: str | None) -> None:
+    if action == "purge":
+        history.forget(ids)
+    elif action == "label":
+        history.note([{"id": i, "label": text or ""} for i in ids])
+    else:
+        history.note([{"id": i, "deleted": int(action == "delete")} for i in ids])
+
+
+def stop(found: Found) -> str:
+    """Ends a run's processes (TERM, then KILL) and waits for its end; returns its state then.
+
+    Raises:
+        UsageError: the host has no such run.
+        RemoteError: the host can't be asked, or the run does not end.
+    """
+    remote = found.remote()
+    connection = remote.connection()
+    deadline = time.monotonic() + STOP_S
+    connection.ask(m.Signal(found.id, 2))
+    while True:
+        seen = list(records.records(remote, 1, ids=[found.id]))
+        learn(remote, seen)
+        if not seen or seen[0].get("state") in FINAL_STATES:
+            history.flush()
+            return str(seen[0]["state"]) if seen else "lost"
+        if time.monotonic() > deadline:
+            raise RemoteError(f"run {found.id} on {found.host} does not end", host=found.host)
+        time.sleep(LOOK_S)
+
+
+def again(found: Found, host: str | None = None) -> tuple[Remote, dict[str, Any], str]:
+    """What it takes to run something again: where, its record, its code.
+
+    Args:
+        found: the run.
+        host: another host; its own when None.
+
+    Raises:
+        UsageError: neither its host nor the local history has it whole.
+        RemoteError: its host can't be asked, and the local history is not enough.
+    """
+    try:
+        told = records.whole(found.remote(), found.id)
+        record, code = told["record"], told["code"]
+    except RemoteError:
+        from .history_rows import MAX_SOURCE, document_of
+
+        row = document_of(found.row)
+        code = row.get("source")
+        if row.get("options") is None or code is None or len(code) >= MAX_SOURCE:
+            raise
+        record = {**row, **row["options"]}
+    there = replace(found, host=host or found.host)
+    return there.remote(), record, code
+
+
+def repeat(
+    remote: Remote, record: records.Record, code: str, progress: Report | None = None, **notes: Any
+) -> Run:
+    """Runs what a record describes, with the workspace as it is now.
+
+    Args:
+        remote: where.
+        record: of the run.
+        code: what it ran.
+        progress: told how far the sync has come.
+        notes: what the new record shall say besides.
+
+    Raises:
+        UsageError: the record can't be run: it is of another kind, or names variables that are not set here.
+        RemoteError: as `Remote.run_cell`.
+    """
+    if record.get("send"):
+        names = ", ".join(map(str, record["send"]))
+        raise UsageError(
+            f"run {record['id']} was given variables ({names}), which are not kept",
+            hint="Run its cell again with --send.",
+        )
+    options: dict[str, Any] = {key: record.get(key) for key in ("cwd", "timeout", "label", "notebook")}
+    options |= {"env": record.get("env") or {}, "pass_env": record.get("pass_env") or ()}
+    options["progress"] = progress
+    options |= {"sync": record.get("sync", True), "notes": {**notes, "rerun_of": record["id"]}}
+    if record.get("kind") == "cell":
+        fresh = bool(record.get("fresh"))
+        return remote.run_cell(code, fresh=fresh, session=str(record.get("session") or "default"), **options)
+    if record.get("kind") == "program" and isinstance(record.get("argv"), list):
+        argv = [str(word) for word in record["argv"]]
+        return remote.run_words(argv, code, script=record.get("script"), **options)
+    raise UsageError(f"run {record['id']} is a {record.get('kind')!r}, which this version can't run again")
