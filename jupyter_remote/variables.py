@@ -106,9 +106,13 @@ class Sending:
         if self._stream is None or self._connection is not connection:
             self._start, self._connection, self._stream = time.monotonic(), connection, None
             stream = connection.request(self._message)
-            for piece in sealed(self._parcel.pieces()):
-                stream.send(m.Data(), piece)
-            stream.send(m.End())
+            try:
+                for piece in sealed(self._parcel.pieces()):
+                    stream.send(m.Data(), piece)
+                stream.send(m.End())
+            except BaseException:
+                stream.close()  # or the host would go on waiting for the rest
+                raise
             self._stream = stream
         return self._stream.number
 

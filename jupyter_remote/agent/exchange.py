@@ -34,11 +34,14 @@ def incoming(folder: str, run_id: str) -> str:
 
 
 def discard(folder: str, run_id: str) -> None:
-    """Removes the variables for a run that doesn't take them any more."""
+    """Removes the variables for a run that doesn't take them any more, also what a cut link left of them."""
+    path = incoming(folder, run_id)
     try:
-        os.unlink(incoming(folder, run_id))
+        for name in os.listdir(os.path.dirname(path)):
+            if name.partition(".")[0] == run_id:
+                os.unlink(os.path.join(os.path.dirname(path), name))
     except OSError:
-        pass  # it has taken them, or goes with the folder
+        pass  # somebody else has just done it, or it goes with the folder
 
 
 def receive(path: str, read: Callable[[int], bytes], tell: Callable[[], None]) -> None:
