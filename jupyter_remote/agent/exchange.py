@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import time
 
-from .parcel import PIECE, Refused, read_parcel, unsealed
-from .rundir import RUN_ID, WRITE, write_all
+from .parcel import PIECE, Broken, Refused, read_parcel, sealed, unsealed
+from .rundir import FINAL_STATES, RUN_ID, WRITE, RunDir, write_all
 from .variables import Unpacker, pack_all
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterator
+
+    from .streams import Stream
 
 PART = ".part"
 # How often the supervisor hears that variables are still coming, in seconds; it waits 60 for a first run.
@@ -75,6 +77,62 @@ def receive(path: str, read: Callable[[int], bytes], tell: Callable[[], None]) -
         raise
     finally:
         os.close(fd)
+
+
+def keep(state: str, session: dict[str, Any], run_id: str, read: Callable[[int], bytes]) -> None:
+    """Receives the variables for a run that is to come; its session is started meanwhile.
+
+    Raises:
+        ValueError: they are not what was sent, or for no run.
+        NoSession: it does not start.
+        OSError: they can't be written.
+    """
+    from . import messages as m
+    from . import sessions
+
+    folder = sessions.folder_of(state, session["name"])
+    path = incoming(folder, run_id)
+    link = sessions.ensure(state, session)
+
+    def tell() -> None:
+        link.ask(m.Put({}, run_id))
+
+    try:
+        receive(path, read, tell)
+    except Broken as broken:
+        raise ValueError(f"the variables did not arrive as they were sent: {broken}") from None
+    except FileNotFoundError:
+        if not _over(state, run_id):  # or its end has just removed them
+            raise
+    finally:
+        link.close()
+    if _over(state, run_id):
+        discard(folder, run_id)  # sent again over another link, and had before
+
+
+def _over(state: str, run_id: str) -> bool:
+    record = RunDir(state, run_id).record()
+    return record is not None and record["state"] in FINAL_STATES
+
+
+def give(run: RunDir, stream: Stream) -> None:
+    """Sends the variables that a run has left, and removes them once the client says that it has them.
+
+    Raises:
+        ValueError: there are none.
+        Cancelled: the client doesn't want them any more.
+    """
+    from . import messages as m
+
+    try:
+        for piece in sealed(pieces(run.variables_path)):
+            stream.send(m.Data(), piece)
+    except FileNotFoundError:
+        raise ValueError(f"run {run.id} has no variables to fetch, or they were fetched") from None
+    stream.send(m.End())
+    if isinstance(stream.receive().message, m.End):
+        os.unlink(run.variables_path)
+        stream.send(m.Facts({}))  # or a client that goes now would end this before it was removed
 
 
 def _clear(folder: str) -> None:

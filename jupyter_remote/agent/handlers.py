@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
@@ -10,6 +9,7 @@ import threading
 from . import messages as m
 from . import sessions, shared
 from .capsule import Capsule
+from .failures import os_failure
 from .follow import follow
 from .paths import expand
 from .rundir import FINAL_STATES, RunDir
@@ -80,7 +80,7 @@ class Handlers:
         except sessions.NoSession as error:
             stream.send(m.Failure("launch", str(error)))
         except OSError as error:
-            stream.send(_os_failure(error))
+            stream.send(os_failure(error))
         except ValueError as error:
             stream.send(m.Failure("usage", str(error)))
         except Exception as error:
@@ -150,15 +150,23 @@ class Handlers:
             stream.send(m.Failure("sync", str(error)))
             return
         finally:
-            with self._sync_done:
-                self._syncs[stream.number] = done
-                self._sync_done.notify_all()
+            self._note_outcome(stream, done)
         facts = {
             "generation": applied.generation,
             "kept": [list(pair) for pair in applied.kept],
             "old": applied.old,
         }
         stream.send(m.Facts(facts))
+
+    def _note_outcome(self, stream: Stream, done: bool) -> None:
+        with self._sync_done:
+            self._syncs[stream.number] = done
+            self._sync_done.notify_all()
+
+    def _outcome(self, number: int) -> bool:
+        with self._sync_done:
+            self._sync_done.wait_for(lambda: number in self._syncs)
+            return self._syncs[number]
 
     def find(self, stream: Stream, message: m.Find, _payload: bytes) -> None:
         """Tells what of the mirror matches."""
@@ -205,18 +213,12 @@ class Handlers:
 
     def execute(self, stream: Stream, message: m.Execute, payload: bytes) -> None:
         """Starts a run and shows it."""
-        if message.after is not None:
-            with self._sync_done:
-                self._sync_done.wait_for(lambda: message.after in self._syncs)
-                if not self._syncs.pop(message.after):
-                    stream.send(m.Failure("sync", "the workspace could not be brought there"))
-                    return
-        if message.values is not None:
-            with self._sync_done:
-                self._sync_done.wait_for(lambda: message.values in self._syncs)
-                if not self._syncs[message.values]:
-                    stream.send(m.Failure("usage", "the variables could not be brought there"))
-                    return
+        if message.after is not None and not self._outcome(message.after):
+            stream.send(m.Failure("sync", "the workspace could not be brought there"))
+            return
+        if message.values is not None and not self._outcome(message.values):
+            stream.send(m.Failure("usage", "the variables could not be brought there"))
+            return
         spec = _expanded(message.session)
         if message.generation is not None:
             current = self._mirror(spec["workspace"]).generation()
@@ -237,7 +239,7 @@ class Handlers:
             answer = link.ask(message, payload)
         if isinstance(answer, m.Failure):
             link.close()
-            stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
+            stream.send(os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
             return
         stream.send(answer)
         self.capsule.complete(record, mirror, spec["workspace"])
@@ -245,48 +247,21 @@ class Handlers:
 
     def put(self, stream: Stream, message: m.Put, _payload: bytes) -> None:
         """Keeps variables for a run."""
-        from .exchange import discard, incoming, receive
-        from .parcel import Broken
+        from .exchange import keep
 
         done = False
         try:
-            spec = _expanded(message.session)
-            folder = sessions.folder_of(self.state, spec["name"])
-            path = incoming(folder, message.run_id)
-            link = sessions.ensure(self.state, spec)
-            try:
-                receive(path, stream.reader(), lambda: _told(link, m.Put({}, message.run_id)))
-            finally:
-                link.close()
-            record = RunDir(self.state, message.run_id).record()
-            if record is not None and record["state"] in FINAL_STATES:
-                discard(folder, message.run_id)  # sent again over another link, and had before
+            keep(self.state, _expanded(message.session), message.run_id, stream.reader())
             done = True
-        except Broken as broken:
-            raise ValueError(f"the variables did not arrive as they were sent: {broken}") from None
         finally:
-            with self._sync_done:
-                self._syncs[stream.number] = done
-                self._sync_done.notify_all()
+            self._note_outcome(stream, done)
         stream.send(m.Facts({}))
 
     def take(self, stream: Stream, message: m.Take, _payload: bytes) -> None:
         """Gives a run's variables away."""
-        from .exchange import pieces
-        from .parcel import sealed
+        from .exchange import give
 
-        path = RunDir(self.state, message.run_id).variables_path
-        try:
-            for piece in sealed(pieces(path)):
-                stream.send(m.Data(), piece)
-        except FileNotFoundError:
-            raise ValueError(
-                f"run {message.run_id} has no variables to fetch, or they were fetched"
-            ) from None
-        stream.send(m.End())
-        if isinstance(stream.receive().message, m.End):
-            os.unlink(path)
-            stream.send(m.Facts({}))  # or a client that goes now would end this before it was removed
+        give(RunDir(self.state, message.run_id), stream)
 
     def open_session(self, stream: Stream, message: m.OpenSession, _payload: bytes) -> None:
         """Starts a session ahead of its first run."""
@@ -421,16 +396,3 @@ def _send_all(stream: Stream, content: bytes) -> None:
 def _expanded(session: dict[str, Any]) -> dict[str, Any]:
     workspace = session.get("workspace")
     return dict(session, workspace=expand(workspace)) if workspace else dict(session)
-
-
-def _told(link: sessions.SupervisorLink, message: m.Message) -> None:
-    link.ask(message)
-
-
-def _os_failure(error: OSError) -> m.Failure:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        place = error.filename or "the disk"
-        place = os.fsdecode(place) if isinstance(place, (bytes, str)) else str(place)
-        why = "the quota is used up" if error.errno == errno.EDQUOT else "no space is left"
-        return m.Failure("disk_full", f"{why}: {place}" if place not in str(error) else str(error))
-    return m.Failure("os", str(error), details={"errno": error.errno})
