@@ -26,6 +26,7 @@ SUBJECTS = (
     "sync_wan",
     "viewing",
     "notebook_output",
+    "variables",
 )
 
 

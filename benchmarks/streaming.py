@@ -14,7 +14,7 @@ from .host import BenchHost, open_host
 
 if TYPE_CHECKING:
     from jupyter_remote import Remote
-    from jupyter_remote.run import Event
+    from jupyter_remote.events import Event
 
 LINES = 1_000_000
 SCRIPT = f"for number in range({LINES}):\n    print(number)\n"

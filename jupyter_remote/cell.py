@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jupyter_remote
 
 from .autoremote import OFF
+from .bringing import bring_from_hosts, bring_variables, show_moved
 from .call import Start, describe_dry_run, run_arguments, some_hosts, start_or_say, typed
 from .detached import show_detached
 from .display import NotebookSink, RemoteResult, show_kept, show_line, show_status
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .autoremote import AutoRemote
+    from .events import Event
     from .group import Part
     from .remote import Remote
-    from .run import Event, Run
+    from .run import Run
 
 
 def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Run | dict[str, Run] | None:
@@ -53,15 +55,18 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Ru
     if len(hosts) > 1:
         return _run_together(shell, hosts, cell, session, values)
     remote = _connect(host)
+    send, fetch = _variables(shell, values)
     if values["dry_run"]:
         print(describe_dry_run(remote, _what(values, session), values))
         return None
-    start = _starter(remote, cell, session, values, notebook_path(shell.user_ns))
+    start = _starter(remote, cell, session, values, notebook_path(shell.user_ns), send, fetch)
     lasting = not (values["fresh"] or values["bash"] or values["script"])
     if values["detach"]:
         return _detach(shell, remote, start)
     run, sink = _show(shell, remote, start, session if lasting else "", values)
     run.check()
+    if fetch:
+        bring_variables(shell.user_ns, run, values["quiet"])
     if sink.result is None or _silenced(cell):
         return None
     return sink.result
@@ -105,11 +110,14 @@ def _run_together(
     from .together import run_together  # most cells have one host
 
     notebook = notebook_path(shell.user_ns)
+    send, fetch = _variables(shell, values)
 
     def starter(part: Part) -> Start:
-        return _starter(part.remote, cell, part.session(session), part.values, notebook)
+        return _starter(part.remote, cell, part.session(session), part.values, notebook, send, fetch)
 
     runs = run_together(hosts, starter, _what(values, session), values)
+    if fetch and runs:
+        bring_from_hosts(shell.user_ns, runs, fetch, values["quiet"])
     return runs if values["detach"] else None
 
 
@@ -154,7 +162,30 @@ def _what(values: Values, session: str) -> str:
     return "the cell in a new process" if values["fresh"] else f"the cell in session {session}"
 
 
-def _starter(remote: Remote, cell: str, session: str, values: Values, notebook: str | None) -> Start:
+def _variables(shell: InteractiveShell, values: Values) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What is sent, by name, and what is wanted."""
+    for kind in ("bash", "script"):
+        for option in ("send", "fetch"):
+            if values[option] and values[kind]:
+                raise UsageError(f"--{option} needs a session of Python's, so it can't go with --{kind}")
+    if values["detach"] and values["fetch"]:
+        raise UsageError("--fetch waits for the run, so it can't go with --detach")
+    send, fetch = (tuple(dict.fromkeys(sum(values[option], ()))) for option in ("send", "fetch"))
+    missing = [name for name in send if name not in shell.user_ns]
+    if missing:
+        raise UsageError(f"--send: {', '.join(missing)} is not defined here")
+    return {name: shell.user_ns[name] for name in send}, fetch
+
+
+def _starter(
+    remote: Remote,
+    cell: str,
+    session: str,
+    values: Values,
+    notebook: str | None,
+    send: dict[str, Any],
+    fetch: tuple[str, ...],
+) -> Start:
     arguments: dict[str, Any] = {**run_arguments(values), "notebook": notebook}
     if values["script"]:
         name, *words = values["script"]
@@ -162,7 +193,13 @@ def _starter(remote: Remote, cell: str, session: str, values: Values, notebook: 
     if values["bash"]:
         return lambda told: remote.run_bash(cell, progress=told, **arguments)
     return lambda told: remote.run_cell(
-        cell, session=session, fresh=values["fresh"], progress=told, **arguments
+        cell,
+        session=session,
+        fresh=values["fresh"],
+        progress=told,
+        send=send,
+        fetch=fetch,
+        **arguments,
     )
 
 
@@ -174,6 +211,8 @@ def _show(
     with nullcontext() if quiet else StatusLine(host) as status:
         run = start_or_say(start, host, status.line if status else None)
         show_kept(run)
+        if not quiet:
+            show_moved(run.sent, "sent", host)
         shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
         run.on_link = LinkLine()
         limit = values.get("output") or remote.host.output_limit

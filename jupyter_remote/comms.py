@@ -29,9 +29,9 @@ from .starting import PATIENCE_S, new_run_id
 if TYPE_CHECKING:
     from comm.base_comm import BaseComm
 
+    from .events import Event
     from .hostlink import HostLink
     from .remote import Remote
-    from .run import Event
 
 _sessions: dict[tuple[HostLink, str], Comms] = {}
 

@@ -2,7 +2,8 @@
 
 From weak to strong: the defaults of a key, `defaults:` of hosts.yaml, `defaults:` of the workspace's
 `.jupyter-remote.yaml`, the host's entry in hosts.yaml, its entry in the workspace, this call. Parsing
-one file is in `config_file`, the keys are in `config_models`, changing hosts.yaml is in `config_edit`.
+one file is in `config_file`, the keys are in `config_models`, changing hosts.yaml is in `config_edit`,
+what a workspace may not say is in `config_limits`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .config_file import Document, complaints, dotted, nearest, parse
+from .config_limits import misled, refused
 from .config_models import Archive, ConfigFile, HostConfig, HostSettings, deep_merge
 from .errors import ConfigError, UnknownHost, UsageError
 from .hosts import ssh_config
@@ -129,6 +131,10 @@ class Config:
             host = HostConfig.model_validate({**data, "name": name})
         except ValidationError as error:  # Layers that are valid one by one merge to a valid whole.
             raise ConfigError(f"{self.where(name)}: {error}", host=name) from None
+        if host.trust:
+            new = all(one.path.name == WORKSPACE_FILE for one, _ in self._hosts.get(name, ()))
+            if told := [text for one in self._of_workspace() for text in misled(one, name, new)]:
+                raise ConfigError("\n".join(told), host=name, hint=_own())
         if lack := KINDS[host.type].lacks(host):
             raise ConfigError(
                 f"{self.where(name)}: hosts.{name}: `type: {host.type}` needs {lack}", host=name
@@ -209,8 +215,12 @@ class Config:
         for document, entry in self._hosts.get(name, ()):
             yield (document, ("hosts", name)), entry
 
+    def _of_workspace(self) -> list[Document]:
+        return [document for document in self.documents if document.path.name == WORKSPACE_FILE]
+
     def _check(self) -> None:
-        problems = []
+        if problems := [text for document in self._of_workspace() for text in refused(document)]:
+            raise ConfigError("\n".join(problems), hint=_own())
         for document in self.documents:
             for group, members in document.data.get("groups", {}).items():
                 unknown = [(number, str(m)) for number, m in enumerate(members) if not self.is_known(str(m))]
@@ -220,6 +230,10 @@ class Config:
                     problems.append(f"{where}: groups.{group}[{number}]: {why}")
         if problems:
             raise ConfigError("\n".join(problems))
+
+
+def _own() -> str:
+    return f"If you want that, put it into your own {config_dir() / HOSTS_FILE}."
 
 
 def _stamp(path: Path) -> Stamp | None:

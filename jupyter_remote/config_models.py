@@ -176,6 +176,8 @@ class HostSettings(Section):
     ray: RayOptions = RayOptions()
     ec2: Ec2Options = Ec2Options()
     facts: dict[str, Any] = Field(default_factory=dict)
+    # Whether variables may be pickled, and code that the host sends be run here.
+    trust: Literal["pickle"] | None = None
     connect_timeout: Annotated[Duration, Field(gt=0)] = 30.0
     session_idle: Duration | None = 86400.0
     log_cap: Size | None = 10 << 30

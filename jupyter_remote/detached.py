@@ -17,10 +17,11 @@ from .link_line import link_line
 from .live_line import live_line
 
 if TYPE_CHECKING:
+    from .events import Event
     from .linkstate import LinkState
     from .live_line import Write
     from .remote import Remote
-    from .run import Event, Run
+    from .run import Run
 
 HEAD = 1 << 18
 TAIL = 3 << 18

@@ -18,7 +18,8 @@ from .excerpt import DEFAULT_LIMIT
 from .live_line import in_kernel
 
 if TYPE_CHECKING:
-    from .run import Event, Run
+    from .events import Event
+    from .run import Run
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _MARKS = {"finished": "✓", "failed": "✗", "stopped": "■", "lost": "?"}

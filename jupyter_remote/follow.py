@@ -13,7 +13,8 @@ from .errors import Interrupted
 from .ladder import LAST, Ladder
 
 if TYPE_CHECKING:
-    from .run import Event, Run
+    from .events import Event
+    from .run import Run
 
 Sink = Callable[["Event"], None]
 

@@ -49,7 +49,10 @@ UNFINISHED = STATES[:3]
 # What a state brings with it: taken over together, and never from a record older than what is known.
 OF_THE_STATE = ("state", "exit_code", "reason", "started", "ended", "seconds")
 # What it takes to run it again, beside the source.
-OPTIONS = ("argv", "script", "cwd", "env", "timeout", "session", "fresh", "sync", "pass_env", "pull", "group")
+OPTIONS = (
+    *("argv", "script", "cwd", "env", "timeout", "session", "fresh", "sync", "pass_env", "pull"),
+    *("group", "send"),
+)
 # Columns that hold JSON.
 JSON_COLUMNS = ("remote_command", "options", "metrics")
 MAX_SOURCE = 1 << 16

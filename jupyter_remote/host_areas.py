@@ -17,7 +17,8 @@ from .live_line import Write, live_line
 
 if TYPE_CHECKING:
     from .errors import RemoteError
-    from .run import Event, Run
+    from .events import Event
+    from .run import Run
 
 # The whole area travels to the front each time: a large one goes less often.
 _SHORTEST_S = 0.1

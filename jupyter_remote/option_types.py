@@ -13,6 +13,7 @@ Kind = Literal[
     "pair",
     "assignment",
     "variable",
+    "names",
     "duration",
     "moment",
     "number",
@@ -33,6 +34,7 @@ class Option:
         kind: what its value is; a `flag` has none, `rest` takes every word that follows.
         metavar: the value's name in help texts.
         repeatable: may be given several times; the value is then a tuple.
+        short: its letter, where it has one.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Option:
     kind: Kind = "flag"
     metavar: str = ""
     repeatable: bool = False
+    short: str = ""
 
     @property
     def flag(self) -> str:
@@ -52,7 +55,8 @@ class Option:
 
     @property
     def usage(self) -> str:
-        return f"{self.flag} {self.metavar}" if self.metavar else self.flag
+        flag = f"-{self.short}, {self.flag}" if self.short else self.flag
+        return f"{flag} {self.metavar}" if self.metavar else flag
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,22 @@ PROGRAM = Argument(
 RUN = Argument("run", "ID", "the run's id, or as much of it as only one run has")
 NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True)
 
+SEND = Option(
+    "send",
+    "local variables that the session gets before the cell runs: `x,y` or 'x y'",
+    "names",
+    "NAMES",
+    repeatable=True,
+    short="i",
+)
+FETCH = Option(
+    "fetch",
+    "variables of the session that come here when the cell has ended well",
+    "names",
+    "NAMES",
+    repeatable=True,
+    short="o",
+)
 PULL = Option(
     "pull",
     "bring files that match here when the run ends, also when it failed (`sync.pull` of the host too); "
@@ -81,13 +97,14 @@ CELL = Command(
     "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
     arguments=(HOSTS,),
     options=(
-        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL, DRY_RUN,
-        QUIET, OUTPUT,
+        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL,
+        DRY_RUN, QUIET, OUTPUT,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
         "%%remote dgx01",
         "%%remote dgx01 --session training --timeout 2h",
+        "%%remote dgx01 -i x,y -o model",
         "%%remote dgx01 --pull 'results/**' --pull '*.png'",
         "%%remote local --bash",
         "%%remote dgx01 --script train.py --epochs 3",

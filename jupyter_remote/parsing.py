@@ -172,6 +172,7 @@ class _Leaf(click.Command):
     def __init__(self, table: Command, **settings: Any) -> None:
         super().__init__(**settings)
         self._options = {option.flag: option for option in table.options}
+        self._options.update({f"-{option.short}": option for option in table.options if option.short})
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for index, word in enumerate(args):
@@ -211,7 +212,7 @@ class _Value(click.ParamType):  # type: ignore[type-arg]
 
 
 def _option(option: Option) -> click.Option:
-    names = [option.flag, option.key]
+    names = [*([f"-{option.short}"] if option.short else []), option.flag, option.key]
     if option.kind == "flag":
         return click.Option(names, is_flag=True, help=option.help)
     return click.Option(

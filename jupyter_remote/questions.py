@@ -19,7 +19,8 @@ from .errors import ConnectionLost, RemoteError
 from .transports.prompt import can_ask
 
 if TYPE_CHECKING:
-    from .run import Event, Run
+    from .events import Event
+    from .run import Run
 
 # How often it is looked whether a question that the user has before him is still open.
 _LOOK_S = 1.0

@@ -78,6 +78,8 @@ class Remote:
         notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
         on_link: Told | None = None,
+        send: Mapping[str, object] | None = None,
+        fetch: Sequence[str] = (),
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
 
@@ -95,22 +97,56 @@ class Remote:
             notes: what else the record shall say, e.g. ``command``: what was typed.
             progress: told how far the sync has come, at most ten times a second.
             on_link: told when the link breaks before the run has started; see `Run.on_link` for later.
+            send: variables that the session gets before the code runs; see docs/variables.md.
+            fetch: names of variables that are wanted after it: :meth:`Run.fetch` brings them.
 
         Returns:
             The run, started.
 
         Raises:
             ConnectError, SyncError, LaunchError: it could not be started.
-            UsageError: a bad argument.
+            UsageError: a bad argument, or a variable that can't be sent; nothing was run.
         """
         run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "cell"}
         name = f"run-{run['id']}" if fresh else session
         settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        return self._start(run, settings, code, pass_env, sync, progress, on_link)
+        return self._start(run, settings, code, pass_env, sync, progress, on_link, send, fetch)
+
+    def send(self, values: Mapping[str, object], session: str = "default") -> None:
+        """Gives variables to a session, when the runs before have ended.
+
+        Args:
+            values: by name.
+            session: name of the session; made when there is none.
+
+        Raises:
+            UsageError: one can't travel, or not be made there; the session has none of them then.
+            ConnectError, LaunchError, DiskFull: they could not be brought there.
+        """
+        label = f"send {', '.join(values)}"
+        self.run_cell("", session=session, sync=False, label=label, send=values).wait().check()
+
+    def fetch(self, names: Sequence[str], session: str = "default") -> dict[str, Any]:
+        """Variables of a session, when the runs before have ended.
+
+        Args:
+            names: of the variables.
+            session: name of the session.
+
+        Returns:
+            The values by name.
+
+        Raises:
+            UsageError: one is not defined there, or can't travel.
+            ProtocolError: what the host sent is not what it says.
+            ConnectError, LaunchError: the host could not be asked.
+        """
+        label = f"fetch {', '.join(names)}"
+        return self.run_cell("", session=session, sync=False, label=label, fetch=names).fetch()
 
     def run_bash(self, code: str, **options: Any) -> Run:
-        """Runs a shell script with bash; options as :meth:`run_cell` without session and fresh."""
+        """Runs a shell script with bash; options as :meth:`run_cell` without session, fresh, send, fetch."""
         return self.run_words(["bash", "{code}"], code, **options)
 
     def run_script(self, name: str, text: str, args: Sequence[str] = (), **options: Any) -> Run:
@@ -168,6 +204,8 @@ class Remote:
         sync: bool,
         progress: Report | None,
         on_link: Told | None,
+        send: Mapping[str, object] | None = None,
+        fetch: Sequence[str] = (),
     ) -> Run:
         if self._provenance is None:
             from .provenance import Provenance
@@ -186,6 +224,8 @@ class Remote:
             self._provenance,
             progress,
             on_link,
+            send,
+            fetch,
         )
 
     def log(self, run_id: str, lines: int | None = None) -> Log:

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import history
 from .agent import messages as m
-from .agent.rundir import CALLBACK, OUTPUT_KINDS
+from .agent.rundir import CALLBACK
 from .agent.wire import Frame
-from .errors import ConnectionLost, Interrupted, LaunchError, ProtocolError, RemoteError, RunError
+from .errors import (
+    ConnectionLost,
+    Interrupted,
+    LaunchError,
+    ProtocolError,
+    RemoteError,
+    RunError,
+    UsageError,
+)
+from .events import Event, EventDecoder
 from .linkstate import LinkState, Told
 
 if TYPE_CHECKING:
     from .connection import Connection, Stream
     from .hostlink import HostLink
     from .sync.session import SyncReport
+    from .variables import Moved
 
-# Displays are whole objects in memory; a host that sends more than this for one is not believed.
-LARGEST_EVENT = 1 << 28
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened in a run.
-
-    Args:
-        seq: its number in the log; a viewer that has it resumes after it.
-        time: seconds since the epoch, by the host's clock.
-        kind: stdout, stderr, display, update_display, clear_output, comm, result, error, input_request,
-            input_reply, state, gap or end.
-        text: what was printed (stdout, stderr), decoded; a character cut in two comes with its second half.
-        raw: the printed bytes.
-        data: the other fields of the event (``data``, ``metadata``, ``transient`` of a display; ``ename``,
-            ``evalue``, ``traceback`` of an error; ``action``, ``comm_id``, ``data`` of a comm; ``state``;
-            ``exit_code`` and ``seconds`` of the end).
-    """
-
-    seq: int
-    time: float
-    kind: str
-    text: str = ""
-    raw: bytes = b""
-    data: dict[str, Any] = field(default_factory=dict)
+# How often variables are asked for again when the link breaks meanwhile.
+TAKES = 5
 
 
 class Run:
@@ -79,6 +63,10 @@ class Run:
         self.result: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self.sync_report: SyncReport | None = None
+        self.sent: Moved | None = None
+        self.received: Moved | None = None
+        self.wanted: tuple[str, ...] = tuple(map(str, record.get("fetch") or ()))
+        self.fetched: dict[str, Any] = {}
         self.seq = seq
         self.on_link: Told | None = None
         self.started_here = False
@@ -92,10 +80,9 @@ class Run:
         self._lock = threading.Lock()
         self._level = 0
         self._ended = False
-        self._parts: dict[int, bytes] = {}
+        self._decoder = EventDecoder()
         # How much was printed up to here, with what the host has given up: it tells a gap's exact size.
         self._printed = 0 if seq == 0 else None
-        self._decoders = {kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in OUTPUT_KINDS}
         self._events = self._receive()
 
     def __repr__(self) -> str:
@@ -147,6 +134,7 @@ class Run:
         Raises:
             Interrupted: it was stopped.
             LaunchError: its process could not be started.
+            UsageError: variables could not be sent or fetched.
             RunError: the user's code failed.
         """
         if self.state == "finished" or not self.done:
@@ -157,6 +145,8 @@ class Run:
         if name == "LaunchError":
             hint = f"Check the name, and `python` and `env_setup` in `jupyter remote show {self.host}`."
             raise LaunchError(f"{self.host}: no process could be started: {text}", host=self.host, hint=hint)
+        if name == "VariableError":
+            raise UsageError(f"{self.host}: {text}", host=self.host)
         message = f"{name}: {text}" if name else self._ending(code)
         cls = Interrupted if self.state == "stopped" else RunError
         raise cls(
@@ -167,6 +157,39 @@ class Run:
             traceback=error.get("traceback") or [f"{self.host}: {message}"],
             run_exit_code=code,
         )
+
+    def fetch(self) -> dict[str, Any]:
+        """The variables that were asked for with ``fetch``, by name; waits for the end of the run.
+
+        Returns:
+            :attr:`fetched`, which is filled the first time.
+
+        Raises:
+            RunError, Interrupted, LaunchError: the run did not end well, so there are none.
+            UsageError: some are not defined there, or can't travel; the others are in :attr:`fetched`.
+            ProtocolError: what the host sent is not what it says.
+            ConnectError: the link can't be made again; attach to the run, and fetch them from that one.
+        """
+        self.wait().check()
+        if self.received is None and self.wanted:
+            self.fetched, self.received, failed = self._taken()
+            if failed is not None:
+                raise failed
+        return self.fetched
+
+    def _taken(self) -> tuple[dict[str, Any], Moved, UsageError | None]:
+        """The variables from the host, where they stay until they are here: a link that breaks is no loss."""
+        from .variables import take
+
+        connection = self._link.connection()
+        for _ in range(TAKES):
+            try:
+                return take(connection, self.id, self.wanted)
+            except ConnectionLost:
+                lost = time.monotonic()
+                connection = self._link.restore(self._tell)
+                self._tell(LinkState(self.host, True, seconds=time.monotonic() - lost))
+        return take(connection, self.id, self.wanted)
 
     def _ending(self, code: int) -> str:
         why = f" ({self.reason})" if self.reason else ""
@@ -293,7 +316,7 @@ class Run:
             RemoteError: there can't be another one.
         """
         # What came of an event that was not whole comes again, from its start.
-        self._parts.clear()
+        self._decoder.forget_parts()
         self._stream.close()
         lost = time.monotonic()
         while True:
@@ -323,47 +346,18 @@ class Run:
         self._told = state
 
     def _unpack(self, events: list[Any], payload: bytes) -> Iterator[Event]:
-        at = 0
-        for fields in events:
+        unpacked = self._decoder.unpack(events, payload)
+        while True:
             try:
-                size = int(fields.pop("n", 0))
-                raw = payload[at : at + size]
-                at += size
-                if len(raw) != size:
-                    raise ValueError("its bytes are missing")
-                event = self._event(fields, raw)
-                if event is not None:
-                    self._note(event)
+                event = next(unpacked, None)
+                if event is None:
+                    return
+                self._note(event)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ProtocolError(f"a broken event of run {self.id}: {error}", host=self.host) from None
-            if event is None:
-                continue
             if event.kind == "end":
-                yield from self._rest(event)
+                yield from self._decoder.rest(event)
             yield event
-
-    def _rest(self, end: Event) -> Iterator[Event]:
-        # Bytes that never became a whole character are shown as what they are: broken.
-        for kind, decoder in self._decoders.items():
-            if text := decoder.decode(b"", True):
-                yield Event(end.seq, end.time, kind, text)
-
-    def _event(self, fields: dict[str, Any], raw: bytes) -> Event | None:
-        seq, kind, moment = int(fields.pop("seq")), str(fields.pop("kind")), float(fields.pop("t"))
-        if seq in self._parts:
-            raw = self._parts.pop(seq) + raw
-        if fields.pop("more", 0):
-            if len(raw) > LARGEST_EVENT:
-                raise ValueError("it is too large")
-            self._parts[seq] = raw
-            return None
-        if kind in OUTPUT_KINDS:
-            return Event(seq, moment, kind, self._decoders[kind].decode(raw), raw)
-        fields.pop("blob", None)
-        if raw:
-            fields.update(json.loads(raw))
-        fields.pop("kind", None)
-        return Event(seq, moment, kind, data=fields)
 
     def _note(self, event: Event) -> None:
         self.seq = event.seq

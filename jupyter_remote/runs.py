@@ -210,6 +210,12 @@ def repeat(
         UsageError: the record can't be run: it is of another kind, or names variables that are not set here.
         RemoteError: as `Remote.run_cell`.
     """
+    if record.get("send"):
+        names = ", ".join(map(str, record["send"]))
+        raise UsageError(
+            f"run {record['id']} was given variables ({names}), which are not kept",
+            hint="Run its cell again with --send.",
+        )
     options: dict[str, Any] = {key: record.get(key) for key in ("cwd", "timeout", "label", "notebook")}
     options |= {"env": record.get("env") or {}, "pass_env": record.get("pass_env") or ()}
     options["progress"] = progress

@@ -25,8 +25,9 @@ from .parsing import Values
 from .progress_bar import ProgressBar
 
 if TYPE_CHECKING:
+    from .events import Event
     from .linkstate import LinkState
-    from .run import Event, Run
+    from .run import Run
 
 # Starting costs files read and bytes sent, so it has a bound; waiting for the ends has none, because ranks
 # that wait for each other must all be there.

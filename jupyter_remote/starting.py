@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets as random_source
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .linkstate import Told
     from .provenance import Provenance
     from .sync.progress import Report
-    from .sync.session import WorkspaceSync
+    from .sync.session import Pushed, WorkspaceSync
+    from .variables import Sending
 
 MAX_CODE = 1 << 20
 # How often a sync is planned again because somebody else has synced to the same mirror.
@@ -76,6 +77,8 @@ def start(
     provenance: Provenance | None = None,
     progress: Report | None = None,
     on_link: Told | None = None,
+    send: Mapping[str, object] | None = None,
+    fetch: Sequence[str] = (),
 ) -> Run:
     """Syncs the workspace and starts a run.
 
@@ -89,6 +92,8 @@ def start(
         provenance: what the record says of the workspace that was synced.
         progress: told how far the sync has come.
         on_link: told when the link breaks meanwhile, and how it is made again.
+        send: variables that the session gets before.
+        fetch: names of variables that are wanted after.
 
     Raises:
         ConnectError, SyncError, LaunchError: it could not be started.
@@ -99,6 +104,7 @@ def start(
         raise UsageError(f"the code is {len(text)} bytes; more than 1 MiB belongs in a file of the workspace")
     values = _values(pass_env)
     run.update(pass_env=sorted(values), sync=sync is not None, fresh=bool(session["one_run"]))
+    sending = _noted(run, session, link.host, send, fetch)
     ahead = Ahead(sync) if sync is not None else None
     # The session's interpreter starts while the files are compared.
     connection = link.connection(m.OpenSession(session), ahead.begin if ahead else None)
@@ -107,7 +113,7 @@ def start(
     stale = losses = 0
     while stale < ATTEMPTS:
         try:
-            return _send(link, connection, order, text, workspace, provenance, progress, ahead)
+            return _send(link, connection, order, text, workspace, provenance, progress, ahead, sending)
         except Stale:
             assert workspace is not None
             workspace.forget()
@@ -121,9 +127,7 @@ def start(
             connection = link.restore(told, PATIENCE_S)
             told(LinkState(link.host.name, True))
             with suppress(UsageError, ConnectionLost):
-                attached = attach(link, connection, run["id"])
-                attached.started_here = True
-                return attached
+                return _told(attach(link, connection, run["id"]), run, sending)
     raise SyncError(
         f"the mirror on {link.host.name} keeps changing: another client syncs to {session['workspace']}",
         host=link.host.name,
@@ -139,21 +143,60 @@ def _send(
     provenance: Provenance | None,
     progress: Report | None,
     ahead: Ahead | None,
+    sending: Sending | None,
 ) -> Run:
     pushed = workspace.push(connection, progress, ahead) if workspace else None
     after = pushed.after if pushed else None
     generation = workspace.generation if workspace and after is None else None
     known = provenance.known(generation) if provenance and generation is not None else None
     order.run.update(known or {})
-    message = m.Execute(order.run, order.session, generation, order.secrets, after)
+    values = _brought(sending, connection, pushed)
+    message = m.Execute(order.run, order.session, generation, order.secrets, after, values)
     stream = connection.request(message, code)
     report = pushed.finish() if pushed else None
-    run = Run(link, accepted(stream.receive().message), stream)
-    run.started_here, run.sync_report = True, report
+    if sending is not None:
+        sending.finish()
+    run = _told(Run(link, accepted(stream.receive().message), stream), order.run, sending)
+    run.sync_report = report
     history.started(run.record, code.decode("utf-8"))
     if provenance and workspace and known is None:
         provenance.follow(connection, run.id, workspace.generation)
     return run
+
+
+def _noted(
+    run: dict[str, Any],
+    session: dict[str, Any],
+    host: HostConfig,
+    send: Mapping[str, object] | None,
+    fetch: Sequence[str],
+) -> Sending | None:
+    """Writes into the run's record which variables come and go, and packs those that go there."""
+    if not send and not fetch:
+        return None
+    from .variables import Sending, check_names, pack
+
+    run.update(send=list(send or ()), fetch=list(check_names(fetch, host.name)), trust=host.trust)
+    return Sending(session, run["id"], run["send"], pack(send, host)) if send else None
+
+
+def _told(run: Run, record: dict[str, Any], sending: Sending | None) -> Run:
+    """The same run, told which variables it was sent and has to give: the host is not asked for that."""
+    run.sent = sending.moved if sending else None
+    run.wanted = tuple(record.get("fetch") or ())
+    return run
+
+
+def _brought(sending: Sending | None, connection: Connection, pushed: Pushed | None) -> int | None:
+    """Sends the variables, unless they are there; returns which stream the run has to wait for."""
+    if sending is None:
+        return None
+    try:
+        return sending.over(connection)
+    except BaseException:
+        if pushed is not None:
+            pushed.finish()  # what was synced is there, and has to be known
+        raise
 
 
 def attach(link: HostLink, connection: Connection, run_id: str, seq: int = 0) -> Run:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from .live_line import Write, live_line
 
 if TYPE_CHECKING:
+    from .events import Event
     from .follow import Sink
-    from .run import Event
 
 APPEARS_AFTER_S = 1.0
 _EVERY_S = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import time
 from collections.abc import Callable
@@ -40,6 +41,16 @@ def _variable(text: str) -> str:
     if not _VARIABLE.fullmatch(text):
         raise UsageError(f"{text!r} is not a variable's name (letters, digits and _)")
     return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.replace(",", " ").split())
+    for name in names:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise UsageError(f"{name!r} is not a variable's name; several are separated by commas")
+    if not names:
+        raise UsageError("no variable is named")
+    return names
 
 
 def _session(text: str) -> str:
@@ -96,6 +107,7 @@ _KINDS: dict[Kind, Callable[[str], object]] = {
     "pair": _pair,
     "assignment": _assignment,
     "variable": _variable,
+    "names": _names,
     "duration": parse_duration,
     "moment": _moment,
     "number": _number,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
@@ -10,10 +9,11 @@ import threading
 from . import live, sessions, shared
 from . import messages as m
 from .capsule import Capsule
+from .failures import os_failure
 from .follow import follow
-from .paths import expand
+from .paths import expand, with_place
 from .rundir import FINAL_STATES, RunDir
-from .streams import Cancelled, Stream
+from .streams import PIECE, Cancelled, Stream
 from .wire import Frame
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .tree import Mirror
 
-PIECE = 1 << 17
 FEW = 20
 
 
@@ -37,7 +36,7 @@ class Handlers:
         self.state = state
         self.capsule = Capsule(state)
         self._mirrors: dict[str, Mirror] = {}
-        # A Sync's outcome by its stream, for the Execute that was sent right behind it.
+        # Outcomes of Sync and Put by their streams, for the Execute that was sent right behind them.
         self._syncs: dict[int, bool] = {}
         self._sync_done = threading.Condition()
         self._verbs: dict[type[m.Message], Callable[[Stream, Any, bytes], None]] = {
@@ -68,6 +67,8 @@ class Handlers:
             m.ChangeRuns: self.change_runs,
             m.Amend: self.amend,
             m.Clean: self.clean,
+            m.Put: self.put,
+            m.Take: self.take,
         }
 
     def __call__(self, stream: Stream, frame: Frame) -> None:
@@ -82,7 +83,7 @@ class Handlers:
         except sessions.NoSession as error:
             stream.send(m.Failure("launch", str(error)))
         except OSError as error:
-            stream.send(_os_failure(error))
+            stream.send(os_failure(error))
         except ValueError as error:
             stream.send(m.Failure("usage", str(error)))
         except Exception as error:
@@ -113,7 +114,7 @@ class Handlers:
         # First, because what was received may be what a killed commit has left.
         received = mirror.received()
         generation, entries = mirror.inventory()
-        _send_all(stream, write(generation, entries, received, mirror.old()))
+        stream.send_all(write(generation, entries, received, mirror.old()))
 
     def blocks(self, stream: Stream, message: m.Blocks, _payload: bytes) -> None:
         """Tells of the blocks of large files."""
@@ -152,15 +153,23 @@ class Handlers:
             stream.send(m.Failure("sync", str(error)))
             return
         finally:
-            with self._sync_done:
-                self._syncs[stream.number] = done
-                self._sync_done.notify_all()
+            self._note_outcome(stream, done)
         facts = {
             "generation": applied.generation,
             "kept": [list(pair) for pair in applied.kept],
             "old": applied.old,
         }
         stream.send(m.Facts(facts))
+
+    def _note_outcome(self, stream: Stream, done: bool) -> None:
+        with self._sync_done:
+            self._syncs[stream.number] = done
+            self._sync_done.notify_all()
+
+    def _outcome(self, number: int) -> bool:
+        with self._sync_done:
+            self._sync_done.wait_for(lambda: number in self._syncs)
+            return self._syncs[number]
 
     def find(self, stream: Stream, message: m.Find, _payload: bytes) -> None:
         """Tells what of the mirror matches."""
@@ -207,13 +216,13 @@ class Handlers:
 
     def execute(self, stream: Stream, message: m.Execute, payload: bytes) -> None:
         """Starts a run and shows it."""
-        if message.after is not None:
-            with self._sync_done:
-                self._sync_done.wait_for(lambda: message.after in self._syncs)
-                if not self._syncs.pop(message.after):
-                    stream.send(m.Failure("sync", "the workspace could not be brought there"))
-                    return
-        spec = _expanded(message.session)
+        if message.after is not None and not self._outcome(message.after):
+            stream.send(m.Failure("sync", "the workspace could not be brought there"))
+            return
+        if message.values is not None and not self._outcome(message.values):
+            stream.send(m.Failure("usage", "the variables could not be brought there"))
+            return
+        spec = with_place(message.session)
         if message.generation is not None:
             current = self._mirror(spec["workspace"]).generation()
             if current != message.generation:
@@ -233,15 +242,33 @@ class Handlers:
             answer = link.ask(message, payload)
         if isinstance(answer, m.Failure):
             link.close()
-            stream.send(_os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
+            stream.send(os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
             return
         stream.send(answer)
         self.capsule.complete(record, mirror, spec["workspace"])
         follow(stream, self.state, run, 0, link)
 
+    def put(self, stream: Stream, message: m.Put, _payload: bytes) -> None:
+        """Keeps variables for a run."""
+        from .exchange import keep
+
+        done = False
+        try:
+            keep(self.state, with_place(message.session), message.run_id, stream.reader())
+            done = True
+        finally:
+            self._note_outcome(stream, done)
+        stream.send(m.Facts({}))
+
+    def take(self, stream: Stream, message: m.Take, _payload: bytes) -> None:
+        """Gives a run's variables away."""
+        from .exchange import give
+
+        give(RunDir(self.state, message.run_id), stream)
+
     def open_session(self, stream: Stream, message: m.OpenSession, _payload: bytes) -> None:
         """Starts a session ahead of its first run."""
-        sessions.ensure(self.state, _expanded(message.session)).close()
+        sessions.ensure(self.state, with_place(message.session)).close()
         stream.send(m.Facts({}))
 
     def attach(self, stream: Stream, message: m.Attach, _payload: bytes) -> None:
@@ -369,24 +396,4 @@ class Handlers:
 def _send_json(stream: Stream, value: Any) -> None:
     from .inventory import pack
 
-    _send_all(stream, pack(value))
-
-
-def _send_all(stream: Stream, content: bytes) -> None:
-    for at in range(0, len(content), PIECE):
-        stream.send(m.Data(), content[at : at + PIECE])
-    stream.send(m.End())
-
-
-def _expanded(session: dict[str, Any]) -> dict[str, Any]:
-    workspace = session.get("workspace")
-    return dict(session, workspace=expand(workspace)) if workspace else dict(session)
-
-
-def _os_failure(error: OSError) -> m.Failure:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        place = error.filename or "the disk"
-        place = os.fsdecode(place) if isinstance(place, (bytes, str)) else str(place)
-        why = "the quota is used up" if error.errno == errno.EDQUOT else "no space is left"
-        return m.Failure("disk_full", f"{why}: {place}" if place not in str(error) else str(error))
-    return m.Failure("os", str(error), details={"errno": error.errno})
+    stream.send_all(pack(value))

@@ -113,7 +113,7 @@ class IndexLog:
         """
         # Generations are also times, so that a mirror that was deleted and made again never comes back to
         # a number that some client remembers.
-        generation = max(memory.generation + 1, time.time_ns() // 1_000_000)
+        generation = max(memory.generation + 1, time.time_ns() // 1000)
         ended = memory._replace(generation=generation, records=records, journal=None)
         self._known = ended = self._append(ended, END, generation, otherwise)
         if ended.rows > 2 * len(records) + _FEW_ROWS:

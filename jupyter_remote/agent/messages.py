@@ -8,13 +8,13 @@ same messages are used. No behaviour belongs here.
 from __future__ import annotations
 
 from .message import KINDS, Message, MessageError
-from .messages_live import Answer, Asked, Consult, Consulted
+from .messages_live import Answer, Asked, Consult, Consulted, Put, Take
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
-__all__ = ["KINDS", "Answer", "Asked", "Consult", "Consulted", "Message", "MessageError"]
+__all__ = ["KINDS", "Answer", "Asked", "Consult", "Consulted", "Message", "MessageError", "Put", "Take"]
 
 
 # --- any direction, on an open stream ---------------------------------------------------------------
@@ -127,11 +127,13 @@ class Execute(Message):
 
     Args:
         run: the run's record: id, kind (``cell`` | ``program``), label, notebook, cwd, env, timeout,
-            argv (of a program), script (name of the file that the code is saved as).
+            argv (of a program), script (name of the file that the code is saved as), send and fetch (names
+            of variables that come before and go after it), trust (``pickle`` when these may be pickled).
         session: name, python, env_setup, idle (seconds), one_run, workspace.
         generation: the workspace must be at this generation, None when that doesn't matter.
         secrets: variables whose values are never written down.
         after: stream id of a Sync of this connection that must have succeeded first.
+        values: stream id of a Put of this connection that must have succeeded first.
     """
 
     run: dict[str, Any]
@@ -139,6 +141,7 @@ class Execute(Message):
     generation: int | None = None
     secrets: dict[str, Any] | None = None
     after: int | None = None
+    values: int | None = None
     kind: ClassVar[int] = 23
 
 

@@ -55,3 +55,24 @@ class Consulted(Message):
     number: int
     facts: dict[str, Any]
     kind: ClassVar[int] = 103
+
+
+class Put(Message):
+    """Variables for a run that is to come, in Data frames (a ``parcel.py``) up to End; answered by Facts.
+
+    To a supervisor, without Data: they are on their way, so it has to wait for that run.
+    """
+
+    session: dict[str, Any]
+    run_id: str
+    kind: ClassVar[int] = 95
+
+
+class Take(Message):
+    """The variables that a run has left, answered by Data frames (a ``parcel.py``) and End.
+
+    They are removed when the client has answered End: it has them. That is answered by Facts.
+    """
+
+    run_id: str
+    kind: ClassVar[int] = 96

@@ -79,3 +79,9 @@ def expand(path: str) -> str:
     """``~`` and ``$NAME`` resolved as on this host; relative paths start at the home."""
     path = os.path.expandvars(os.path.expanduser(path))
     return os.path.normpath(os.path.join(os.path.expanduser("~"), path))
+
+
+def with_place(session: dict[str, Any]) -> dict[str, Any]:
+    """A session's settings with the place of its workspace on this host."""
+    workspace = session.get("workspace")
+    return dict(session, workspace=expand(workspace)) if workspace else dict(session)

@@ -2,10 +2,11 @@
 
 ``run.json`` what, when, where, state, exit; ``code`` what was run; ``output.log`` what it printed;
 ``events.jsonl`` one line an event: ``seq``, ``t`` (seconds since the epoch), ``kind``, and for output
-``at`` and ``n`` (where in what was printed); ``blobs/`` displays too large for a line; ``notes.jsonl`` what
-was learned of the run by others than its supervisor. A log over its cap goes on in pairs ``events.tail.N``
-and ``output.tail.N``, of which only the last few are kept. Who writes (``logwriter``) appends before anybody
-is told; who reads may come back at any ``seq``. No processes and no sockets here.
+``at`` and ``n`` (where in what was printed); ``blobs/`` displays too large for a line; ``variables`` those
+that were asked for, until a client has them; ``notes.jsonl`` what was learned of the run by others than its
+supervisor. A log over its cap goes on in pairs ``events.tail.N`` and ``output.tail.N``, of which only the
+last few are kept. Who writes (``logwriter``) appends before anybody is told; who reads may come back at any
+``seq``. No processes and no sockets here.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class RunDir:
         self.output_path = os.path.join(self.path, "output.log")
         self.events_path = os.path.join(self.path, "events.jsonl")
         self.blobs_path = os.path.join(self.path, "blobs")
+        self.variables_path = os.path.join(self.path, "variables")
         self.notes_path = os.path.join(self.path, "notes.jsonl")
 
     def tail_paths(self, number: int) -> tuple[str, str]:

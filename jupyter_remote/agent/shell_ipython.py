@@ -109,6 +109,12 @@ class IPythonShell:
         # `name?` is shown, never paged: a pager would ask the user to go on.
         self._shell.set_hook("show_in_pager", as_hook(display_page), 0)  # type: ignore[no-untyped-call]
 
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The user's variables."""
+        found: dict[str, Any] = self._shell.user_ns
+        return found
+
     def run(self, code: str) -> str:
         """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
         result = self._shell.run_cell(code, store_history=True)

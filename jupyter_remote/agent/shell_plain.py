@@ -98,7 +98,7 @@ class PlainShell:
         self._publish = publish
         self._module = types.ModuleType("__main__")
         sys.modules["__main__"] = self._module
-        self.namespace = self._module.__dict__
+        self.namespace: dict[str, Any] = self._module.__dict__
         self.namespace["__builtins__"] = builtins
         # Modules of the user's find them there too.
         for function in (self.display, self.update_display, self.clear_output):

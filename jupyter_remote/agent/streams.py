@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WINDOW = 1 << 20
 COUNTED = (m.Data, m.Events)
 
+PIECE = 1 << 17
+
 
 class Cancelled(Exception):
     """The client doesn't read this stream any more."""
@@ -55,6 +57,16 @@ class Stream:
                     raise Cancelled
                 self._credit -= len(payload)
         self._link.write(encode(self.number, message, payload))
+
+    def send_all(self, content: bytes) -> None:
+        """Sends an answer in Data frames up to End, as far as the client has room for them.
+
+        Raises:
+            Cancelled: the client has turned away.
+        """
+        for at in range(0, len(content), PIECE):
+            self.send(m.Data(), content[at : at + PIECE])
+        self.send(m.End())
 
     def receive(self) -> Frame:
         """The next frame of the client's on this stream.

@@ -134,6 +134,8 @@ class Supervisor:
             return m.Facts({} if run is None or run.question is None else {"request": run.question})
         elif isinstance(message, m.Status):
             return m.Facts(self._facts())
+        elif isinstance(message, m.Put):
+            self.turns.last_used = time.monotonic()
         elif isinstance(message, m.StopSession):
             self.leave()
         return m.Facts({})

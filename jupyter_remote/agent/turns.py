@@ -148,6 +148,15 @@ class Turns:
             run.record["environment"] = self._environment
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         spec["kind"] = run.record["kind"]
+        if run.record.get("send") or run.record.get("fetch"):
+            from .exchange import incoming  # few runs have any
+
+            spec["variables"] = {
+                "load": incoming(self.folder, run.id) if run.record.get("send") else None,
+                "fetch": run.record.get("fetch"),
+                "save": run.folder.variables_path,
+                "pickle": run.record.get("trust") == "pickle",
+            }
         message = m.Execute(run=spec, session={}, secrets=run.secrets)
         try:
             child.channel.sendall(encode(0, message, run.code))
@@ -177,6 +186,11 @@ class Turns:
         self._kills = kills()  # for the next run, which is not to wait for it
         if "environment" in run.record:
             self._quietly(shared.refer, shared.ENVIRONMENTS, run.record["environment"], run.id)
+        if run.record.get("send"):
+            from .exchange import discard
+
+            # A run that was stopped before its turn did not take them; a broken link may bring them twice.
+            discard(self.folder, run.id)
 
     def _surveyed(self, facts: dict[str, Any]) -> None:
         self._environment = self._quietly(shared.put, shared.ENVIRONMENTS, facts)

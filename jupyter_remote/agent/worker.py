@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     class Shell(Protocol):
         """Runs cells in one namespace."""
 
+        @property
+        def namespace(self) -> dict[str, Any]:
+            """The user's variables."""
+
         def run(self, code: str) -> str:
             """Runs one cell; returns ``ok``, ``error`` or ``interrupted``."""
 
@@ -151,7 +155,10 @@ class Worker:
             self._asking.open = True
             # Python's own handler, so that no frame of ours is in the traceback of an interrupt.
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            outcome = shell.run(code) if message.run["kind"] == "cell" else shell.hear(code)
+            if message.run["kind"] == "cell":
+                outcome = self._cell(shell, message.run.get("variables"), code)
+            else:
+                outcome = shell.hear(code)
             signal.signal(signal.SIGINT, _too_late)
         except KeyboardInterrupt:
             pass
@@ -172,6 +179,27 @@ class Worker:
         with self._lock:
             self._channel.sendall(encode(0, m.Finished(outcome, usage.of_cell(before_cpu))))
         self._used = True
+
+    def _cell(self, shell: Shell, variables: dict[str, Any] | None, code: str) -> str:
+        """Runs one cell, between the variables that come before it and those that are wanted after it."""
+        if variables is None:
+            return shell.run(code)
+        from . import exchange, parcel  # most cells need none of it
+
+        outcome = "error"
+        try:
+            if variables["load"]:
+                exchange.load(variables["load"], shell.namespace, variables["pickle"])
+            outcome = shell.run(code)
+            # As here: when the cell has failed, nothing that comes after it happens.
+            if outcome == "ok" and variables["fetch"]:
+                outcome = "error"
+                exchange.save(variables["save"], variables["fetch"], shell.namespace, variables["pickle"])
+                outcome = "ok"
+        except (parcel.Refused, parcel.Broken, OSError) as error:
+            told = "\n".join(filter(None, (str(error), getattr(error, "hint", ""))))
+            self.publish("error", ename="VariableError", evalue=told, traceback=[told])
+        return outcome
 
     @staticmethod
     def _restore(before: dict[str, str | None], home: str | None) -> None:

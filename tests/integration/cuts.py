@@ -30,8 +30,9 @@ from proxy import Proxy
 from sshd import HOST, SshHost, sshd
 
 from jupyter_remote.config import Config
+from jupyter_remote.events import Event
 from jupyter_remote.remote import Remote
-from jupyter_remote.run import Event, Run
+from jupyter_remote.run import Run
 
 KINDS = ("drop", "strand", "agent", "client")
 NAME = "cut"

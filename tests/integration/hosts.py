@@ -12,9 +12,10 @@ import psutil
 import pytest
 from sshd import SshHost
 
+from jupyter_remote.events import Event
 from jupyter_remote.pool import connect
 from jupyter_remote.remote import Remote
-from jupyter_remote.run import Event, Run
+from jupyter_remote.run import Run
 
 KINDS = ("local", "paramiko", "openssh")
 PATIENCE_S = 30.0

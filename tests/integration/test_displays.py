@@ -15,7 +15,7 @@ from hosts import Place, await_true
 from nbclient import NotebookClient
 from sshd import SshHost
 
-from jupyter_remote.run import Event
+from jupyter_remote.events import Event
 
 CELLS = {
     "streams": "import sys\nprint('out')\nprint('err', file=sys.stderr)",

@@ -14,8 +14,9 @@ import pytest
 from hosts import Place, alive, await_true
 
 from jupyter_remote.errors import ConnectionLost, Interrupted, LaunchError, RunError
+from jupyter_remote.events import Event
 from jupyter_remote.linkstate import LinkState
-from jupyter_remote.run import Event, Run
+from jupyter_remote.run import Run
 
 STUBBORN = """
 import os, signal, subprocess, sys, time

@@ -19,8 +19,8 @@ from sshd import SshHost, keygen
 from jupyter_remote import errors
 from jupyter_remote.agent.wire import MAGIC
 from jupyter_remote.config import Config
+from jupyter_remote.events import Event
 from jupyter_remote.remote import Remote
-from jupyter_remote.run import Event
 
 MAIN = "import sys; from jupyter_remote.cli import main; sys.exit(main())"
 SSH = pytest.mark.parametrize("transport", ["paramiko", "openssh"])

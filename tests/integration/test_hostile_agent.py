@@ -33,6 +33,10 @@ CONTENT = [
     "header-bomb",
 ]
 FLOODS = ["flood", "flood-empty", "flood-facts", "flood-events", "bomb", "noise", "endless-list"]
+VARIABLES = [
+    *("v-pickle", "v-shape", "v-unasked", "v-instead", "v-digest", "v-cut", "v-more", "v-claims", "v-header"),
+    "v-endless",
+]
 PULL_FLOODS = ["endless-line", "endless-problems", "endless-body"]
 INVENTORIES = [
     "list", "no-generation", "generation-text", "row", "path-number", "owner-unknown", "kind-unknown",
@@ -119,6 +123,20 @@ def test_a_lie_is_a_protocol_error_and_writes_nothing(lab: Lab, lie: str) -> Non
     assert {path: after[path] for path in after.keys() - ours} == before
     assert not (lab.workspace / ".jupyter-remote" / "partial").exists()
     assert not Path("/tmp/evil").exists()
+
+
+def test_the_double_can_send_variables(lab: Lab) -> None:
+    run = lab.remote("v-truth").run_cell("", sync=False, fetch=["y"])
+    assert run.fetch()["y"].tolist() == [49, 50, 51, 52]
+
+
+@pytest.mark.parametrize("lie", VARIABLES)
+def test_a_lie_about_variables_is_a_protocol_error_and_fills_no_memory(lab: Lab, lie: str) -> None:
+    run = lab.remote(lie).run_cell("", sync=False, fetch=["y"])
+    with Memory() as memory, pytest.raises(ProtocolError):
+        run.fetch()
+    assert memory.growth < BOUND
+    assert run.fetched == {}
 
 
 def test_nothing_is_written_through_a_link_that_the_host_sent(lab: Lab) -> None:

@@ -20,9 +20,10 @@ from test_fronts_local import MAIN, Kernel, Message, kernel, workspace
 
 import jupyter_remote
 from jupyter_remote.config import Config
+from jupyter_remote.events import Event
 from jupyter_remote.follow import follow
 from jupyter_remote.remote import Remote
-from jupyter_remote.run import Event, Run
+from jupyter_remote.run import Run
 
 ASK = """import getpass, sys
 print('hello', end=' ')

@@ -14,9 +14,10 @@ from sshd import SshHost
 
 import jupyter_remote
 from jupyter_remote.errors import AuthenticationError, UsageError
+from jupyter_remote.events import Event
 from jupyter_remote.linkstate import LinkState
 from jupyter_remote.remote import Remote
-from jupyter_remote.run import Event, Run
+from jupyter_remote.run import Run
 from jupyter_remote.whereabouts import find_run
 
 WAIT = """import os, time

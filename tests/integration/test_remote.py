@@ -14,9 +14,9 @@ from sshd import SshHost
 
 from jupyter_remote.config import Config
 from jupyter_remote.errors import RunError, SyncError
+from jupyter_remote.events import Event
 from jupyter_remote.pool import connect
 from jupyter_remote.remote import Remote
-from jupyter_remote.run import Event
 from jupyter_remote.sync.progress import Progress
 
 

@@ -20,7 +20,8 @@ from jupyter_remote.agent import memory, processes, remains
 from jupyter_remote.agent.evidence import why_lost
 from jupyter_remote.cli import main
 from jupyter_remote.errors import RunError
-from jupyter_remote.run import Event, Run
+from jupyter_remote.events import Event
+from jupyter_remote.run import Run
 
 FOREVER = "import os, time\nprint(os.getpid(), flush=True)\nwhile True: time.sleep(1)"
 # A worker whose grandchild has left its session and its family before anything is killed.

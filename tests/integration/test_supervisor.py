@@ -21,7 +21,8 @@ from jupyter_remote.agent import messages as m
 from jupyter_remote.agent.rundir import FINAL_STATES
 from jupyter_remote.agent.wire import encode
 from jupyter_remote.errors import RemoteError
-from jupyter_remote.run import Event, Run
+from jupyter_remote.events import Event
+from jupyter_remote.run import Run
 
 # How many starts are shot at; set it higher to look for what is rare.
 SHOTS = int(os.environ.get("JUPYTER_REMOTE_TEST_SHOTS", "30"))

@@ -74,8 +74,10 @@ def test_what_ships_is_the_same_code_on_the_same_lines(module: Path) -> None:
 
 
 def test_what_looks_like_a_comment_in_a_string_ships() -> None:
-    source = b'''"""Doc."""\nX = """\n# kept\n"""\n# gone\ndef f():\n    """Only this."""\n'''
-    assert lean(source) == b'""\nX = """\n# kept\n"""\n\ndef f():\n    ""\n'
+    source = b'''"""Doc."""\nX = """\n    # kept\n"""\n# gone\ndef f():  # "gone\n    """Only this."""\n'''
+    assert lean(source) == b'""\nX = """\n    # kept\n"""\n\ndef f():\n ""\n'
+    quotes = b'''X = ['\\'# ', "it's #", "\\\\", '"', """'#' "# """]  # it's "gone\n'''
+    assert lean(quotes) == quotes.partition(b"  # it")[0] + b"\n"
 
 
 def code_of(source: bytes) -> tuple[str, list[int]]:

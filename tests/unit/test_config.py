@@ -250,6 +250,67 @@ def test_a_command_host_needs_its_command(hosts_yaml: Write) -> None:
         Config.load().host("pod")
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("hosts:\n  h:\n    trust: pickle\n", "hosts.h.trust"),
+        ("defaults:\n  user: me\n  trust: pickle\n", "defaults.trust"),
+        ("hosts:\n  new:\n    type: command\n", "hosts.new.type"),
+        ("defaults:\n  user: me\n  type: command\n", "defaults.type"),
+        ("hosts:\n  pod:\n    command: [evil]\n", "hosts.pod.command"),
+        ("hosts:\n  h: {python: p,\n    ssh: {config_file: evil}}\n", "hosts.h.ssh.config_file"),
+    ],
+)
+def test_a_workspace_can_not_make_this_machine_run_code(
+    hosts_yaml: Write, tmp_path: Path, text: str, key: str
+) -> None:
+    own = hosts_yaml("hosts:\n  h: {}\n  pod: {type: command, command: [docker]}\n")
+    project = tmp_path / ".jupyter-remote.yaml"
+    project.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        Config.load(tmp_path)
+    said = caught.value.message
+    assert said.startswith(f"{project}:3: {key}: not in a workspace's file, because it would")
+    assert len(said.splitlines()) == 1
+    assert caught.value.hint == f"If you want that, put it into your own {own}."
+    # The very same in the user's own file is fine.
+    project.unlink()
+    hosts_yaml(text)
+    Config.load(tmp_path)
+
+
+def test_a_workspace_may_say_the_rest_of_such_hosts(hosts_yaml: Write, tmp_path: Path) -> None:
+    hosts_yaml("hosts: {pod: {type: command, command: [docker]}, h: {trust: pickle}}\n")
+    (tmp_path / ".jupyter-remote.yaml").write_text(
+        "hosts: {pod: {python: py, trust: null}, h: {sync: {pull: [a]}}, other: {hostname: elsewhere}}\n"
+    )
+    config = Config.load(tmp_path)
+    assert (config.host("pod").command, config.host("pod").python) == (("docker",), "py")
+    assert (config.host("h").trust, config.host("h").sync.pull) == ("pickle", ("a",))
+    assert config.host("other").trust is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("hosts: {h: {hostname: evil}}", "hosts.h.hostname"),
+        ("defaults: {hostname: evil}", "defaults.hostname"),
+        ("hosts: {h: {ssh: {strict_host_key_checking: false}}}", "hosts.h.ssh"),
+        ("hosts: {evil.com: {}}", "hosts.evil.com"),
+    ],
+)
+def test_a_workspace_can_not_say_where_a_trusted_host_leads(
+    hosts_yaml: Write, tmp_path: Path, text: str, key: str
+) -> None:
+    hosts_yaml("defaults: {trust: pickle}\nhosts: {h: {}}\n")
+    project = tmp_path / ".jupyter-remote.yaml"
+    project.write_text(text)
+    config = Config.load(tmp_path)
+    with pytest.raises(ConfigError, match=f"{project}:1: {key}: .* whose pickles are read here") as caught:
+        config.host("evil.com" if "evil.com" in key else "h")
+    assert "hosts.yaml" in caught.value.hint
+
+
 def test_an_override_is_judged_like_a_file() -> None:
     with pytest.raises(
         ConfigError, match=r"this call: slurm.partitoin: unknown key; did you mean `partition`"

@@ -10,7 +10,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from jupyter_remote.display import NotebookSink, RemoteResult, TerminalSink, show_status, status_line
-from jupyter_remote.run import Event, Run
+from jupyter_remote.events import Event
+from jupyter_remote.run import Run
 
 
 def event(kind: str, text: str = "", **data: Any) -> Event:

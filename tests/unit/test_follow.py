@@ -11,9 +11,10 @@ from typing import cast
 import pytest
 
 from jupyter_remote.errors import ConnectionLost, Interrupted
+from jupyter_remote.events import Event
 from jupyter_remote.follow import follow
 from jupyter_remote.ladder import Ladder
-from jupyter_remote.run import Event, Run
+from jupyter_remote.run import Run
 
 
 class Scripted:

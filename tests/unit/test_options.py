@@ -77,6 +77,8 @@ def test_a_cell_line_in_full() -> None:
         "fresh": False,
         "bash": False,
         "script": None,
+        "send": (),
+        "fetch": (),
         "pull": (),
         "cwd": "my runs",
         "env": (("A", "1"), ("B", "x=y z")),

@@ -11,7 +11,8 @@ import pytest
 from jupyter_remote.agent import messages as m
 from jupyter_remote.agent.wire import Frame
 from jupyter_remote.errors import Interrupted, LaunchError, ProtocolError, RunError
-from jupyter_remote.run import Event, Run
+from jupyter_remote.events import Event
+from jupyter_remote.run import Run
 
 END = {"seq": 9, "t": 1.0, "kind": "end", "state": "finished", "exit_code": 0, "seconds": 2.5}
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from jupyter_remote.run import Event
+from jupyter_remote.events import Event
 from jupyter_remote.status_line import StatusLine, status_words
 
 
