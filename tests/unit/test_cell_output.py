@@ -76,8 +76,8 @@ def test_a_line_waits_for_no_bar(shown: Shown, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(cell_output, "FRAMES", 1e-12)  # any bar is old
     written = threading.Event()
     area = make(shown)
-    monkeypatch.setattr(Stream, "flush", lambda self: written.set() if len(shown) > 2 else None)
-    for frame in ("\r1%", "\r2%"):
+    monkeypatch.setattr(Stream, "flush", lambda self: written.set() if len(shown) > 3 else None)
+    for frame in ("\r0%", "\r1%", "\r2%"):
         area.text("stderr", frame)
         area.flush()
     area.text("stderr", "\r3%")
