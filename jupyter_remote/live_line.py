@@ -17,7 +17,7 @@ Write = Callable[[str], None]
 def live_line(*, kernel_only: bool = False) -> Write | None:
     """A line where this process shows things; None where no line can be changed (a file, a pipe)."""
     if in_kernel():
-        return _display()
+        return _display("area" if kernel_only else "line")
     if kernel_only:
         return None
     stderr = sys.stderr
@@ -36,10 +36,10 @@ def _overwrite(stream: TextIO, line: str) -> None:
     stream.flush()
 
 
-def _display() -> Write:
+def _display(kind: str) -> Write:
     from IPython.display import publish_display_data
 
-    identity = {"display_id": f"jupyter-remote/line-{token_hex(4)}"}
+    identity = {"display_id": f"jupyter-remote/{kind}-{token_hex(4)}"}
     shown = False
 
     def write(line: str) -> None:

@@ -181,7 +181,8 @@ def _noted(
 
 
 def _told(run: Run, record: dict[str, Any], sending: Sending | None) -> Run:
-    """The same run, told which variables it was sent and has to give: the host is not asked for that."""
+    """The same run, told that it is ours, and which variables it was sent and has to give."""
+    run.started_here = True
     run.sent = sending.moved if sending else None
     run.wanted = tuple(record.get("fetch") or ())
     return run

@@ -122,7 +122,7 @@ def test_a_terminal_gets_a_line_that_is_erased(tmp_path: Path) -> None:
 
 def test_a_kernel_gets_one_display_that_is_updated(shell: InteractiveShell) -> None:
     clock = Clock()
-    with capture_output() as captured, ProgressBar("h", live_line._display(), clock) as bar:
+    with capture_output() as captured, ProgressBar("h", live_line._display("line"), clock) as bar:
         for done in (0, 50, 75):
             bar(Progress(done, 100, 0, 1))
             clock.now += 2
