@@ -151,7 +151,7 @@ def show_detached(remote: Remote, run: Run) -> threading.Thread | None:
         The thread that shows it, None where nothing can be shown in place.
     """
     run.detach()
-    write = live_line(kernel_only=True)
+    write = live_line(kernel_only=True, name="area")
     if write is None:
         return None
     view = DetachedView(write)

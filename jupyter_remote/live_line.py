@@ -14,10 +14,15 @@ _ERASE = "\r\x1b[K"
 Write = Callable[[str], None]
 
 
-def live_line(*, kernel_only: bool = False) -> Write | None:
-    """A line where this process shows things; None where no line can be changed (a file, a pipe)."""
+def live_line(*, kernel_only: bool = False, name: str = "line") -> Write | None:
+    """A line where this process shows things; None where no line can be changed (a file, a pipe).
+
+    Args:
+        kernel_only: not in a terminal.
+        name: what the ids of the displays begin with.
+    """
     if in_kernel():
-        return _display("area" if kernel_only else "line")
+        return _display(name)
     if kernel_only:
         return None
     stderr = sys.stderr
@@ -36,10 +41,10 @@ def _overwrite(stream: TextIO, line: str) -> None:
     stream.flush()
 
 
-def _display(kind: str) -> Write:
+def _display(name: str) -> Write:
     from IPython.display import publish_display_data
 
-    identity = {"display_id": f"jupyter-remote/{kind}-{token_hex(4)}"}
+    identity = {"display_id": f"jupyter-remote/{name}-{token_hex(4)}"}
     shown = False
 
     def write(line: str) -> None:
