@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 
 from .parcel import PIECE, Broken, Refused, read_parcel, sealed, unsealed
 from .rundir import FINAL_STATES, RUN_ID, WRITE, RunDir, write_all
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
 PART = ".part"
 # How often the supervisor hears that variables are still coming, in seconds; it waits 60 for a first run.
 STILL_COMING = 10.0
+
+
+@contextmanager
+def _whole(path: str, part: str) -> Iterator[int]:
+    """A file to write to that appears at `path` when all of it is written; nothing is left of a part."""
+    fd = os.open(part, WRITE | os.O_TRUNC, 0o600)
+    try:
+        yield fd
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+    finally:
+        os.close(fd)
 
 
 def incoming(folder: str, run_id: str) -> str:
@@ -61,9 +76,7 @@ def receive(path: str, read: Callable[[int], bytes], tell: Callable[[], None]) -
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     _clear(folder)
-    part = f"{path}.{os.getpid()}{PART}"
-    fd = os.open(part, WRITE | os.O_EXCL, 0o600)
-    try:
+    with _whole(path, f"{path}.{os.getpid()}{PART}") as fd:
         told = time.monotonic()
         tell()
         for piece in unsealed(read):
@@ -71,12 +84,6 @@ def receive(path: str, read: Callable[[int], bytes], tell: Callable[[], None]) -
             if time.monotonic() - told > STILL_COMING:
                 told = time.monotonic()
                 tell()
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
-    finally:
-        os.close(fd)
 
 
 def keep(state: str, session: dict[str, Any], run_id: str, read: Callable[[int], bytes]) -> None:
@@ -195,14 +202,6 @@ def save(path: str, names: list[str], namespace: dict[str, Any], pickle: bool) -
     values = {name: namespace[name] for name in names if name in namespace}
     missing = {name: Refused(f"{name} is not defined") for name in names if name not in namespace}
     parcel, _ = pack_all(values, pickle, missing)
-    part = path + PART
-    fd = os.open(part, WRITE | os.O_TRUNC, 0o600)
-    try:
+    with _whole(path, path + PART) as fd:
         for piece in parcel.pieces():
             write_all(fd, piece)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
-    finally:
-        os.close(fd)

@@ -10,20 +10,20 @@ that was torn, and everything behind it, counts as never written. What is in the
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from zlib import crc32
 
+from .collecting import uncollected
 from .entry import Entry
 from .mirror_index import Record
 from .namedtuples import NamedTuple
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any
 
     from .mirror_index import Journal, Records
 
@@ -262,18 +262,3 @@ def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Makes many small objects without the garbage collector, which would look at all of them, often.
-
-    It would find nothing: they are lists and tuples that are in no circle.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -8,8 +8,6 @@ what one of them holds in `content.py`; what has to be sent is not known here.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from ..agent.collecting import uncollected
 from ..agent.entry import FILE, LINK, Entry, Manifest
 from ..errors import SyncError
 from . import worktree
@@ -93,7 +92,7 @@ class Scanner:
         Raises:
             SyncError: an unreadable file or folder, a link that leads out, a failing git: by name.
         """
-        with self._lock, _uncollected():
+        with self._lock, uncollected():
             scan = self._scan(thorough)
         if strict and scan.problems:
             named = [*scan.problems[:_NAMED_PROBLEMS]]
@@ -249,16 +248,3 @@ class Scanner:
             return read(self._root, path, self._max_file_size)
         except (Vanished, Unsendable) as outcome:
             return outcome
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which would go through the hundred thousands of new objects each time
-    that there are a quarter more of them, and find them all in use."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -62,6 +63,17 @@ def await_true(what: Callable[[], Any]) -> Any:
     return value
 
 
+def without_ipython(local: Place, folder: Path) -> Remote:
+    """The same host with a Python that finds no packages; to be closed."""
+    from jupyter_remote.config import Config
+
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    python.chmod(0o755)
+    options = {"workspace": str(folder / "mirror"), "python": str(python)}
+    return Remote(Config.load(local.workspace).host("local", options), local.workspace)
+
+
 def files_of(root: Path) -> dict[str, bytes]:
     """The content of every file of a workspace or mirror, by path; without our own folder."""
     return {
@@ -119,4 +131,4 @@ def make_place(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Ite
         one.close()
 
 
-__all__ = ["Place", "alive", "await_true", "connect", "files_of", "local", "place"]
+__all__ = ["Place", "alive", "await_true", "connect", "files_of", "local", "place", "without_ipython"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from hosts import Place, await_true
+from hosts import Place, await_true, without_ipython
 from test_fronts_local import Kernel, Message, kernel, workspace
 
 from jupyter_remote.agent import messages as m
-from jupyter_remote.config import Config
 from jupyter_remote.remote import Remote
 
 
@@ -33,11 +31,7 @@ def test_every_transport_asks_the_namespace(place: Place) -> None:
 
 
 def test_a_shell_without_ipython_answers_too(local: Place, tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
-    python.chmod(0o755)
-    options = {"workspace": str(tmp_path / "mirror"), "python": str(python)}
-    with Remote(Config.load(local.workspace).host("local", options), local.workspace) as remote:
+    with without_ipython(local, tmp_path) as remote:
         remote.run_cell("zebra = 'text'", session="plain").wait().check()
         assert asked(remote, "1 + zeb", session="plain")["matches"] == [["zebra", "", 4, 7]]
         assert texts(asked(remote, "zebra.uppe", session="plain")) == ["zebra.upper"]

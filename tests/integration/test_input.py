@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 from cuts import open_remote, way_to
-from hosts import PATIENCE_S, Place, await_true
+from hosts import PATIENCE_S, Place, await_true, without_ipython
 from proxy import Proxy
 from sshd import SshHost
 from test_fronts_local import MAIN, Kernel, Message, kernel, workspace
 
 import jupyter_remote
-from jupyter_remote.config import Config
 from jupyter_remote.events import Event
 from jupyter_remote.follow import follow
 from jupyter_remote.remote import Remote
@@ -110,11 +109,7 @@ def test_a_debugger_is_talked_to(local: Place) -> None:
 
 
 def test_a_shell_without_ipython_asks_too(local: Place, tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
-    python.chmod(0o755)
-    options = {"workspace": str(tmp_path / "mirror"), "python": str(python)}
-    with Remote(Config.load(local.workspace).host("local", options), local.workspace) as remote:
+    with without_ipython(local, tmp_path) as remote:
         run = remote.run_cell("import sys; 'IPython' in sys.modules, input('a'), input('b')", session="plain")
         answer_all(run, ["1", "2"])
     assert run.result == {"text/plain": "(False, '1', '2')"}

@@ -28,3 +28,14 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def mirror(root: Path) -> Mirror:
     return Mirror(str(root))
+
+
+@pytest.fixture
+def two_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's configuration: hosts dgx01 and dgx02, and a group of both."""
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "hosts.yaml").write_text(
+        "hosts:\n  dgx01: {user: me}\n  dgx02: {}\ngroups:\n  gpus: [dgx01, dgx02]\n"
+    )
+    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(config))

@@ -20,16 +20,6 @@ LARGE: Contents = {name: name.encode() * SMALLEST for name in "abcdef"}
 DIGESTS = {name: entry_of(content).digest for name, content in LARGE.items()}
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "mirror"
-
-
-@pytest.fixture
-def mirror(root: Path) -> Mirror:
-    return Mirror(str(root))
-
-
 def replaced(mirror: Mirror, *names: str) -> None:
     """One file after the other in the same place."""
     for name in names:

@@ -13,13 +13,9 @@ from jupyter_remote import history
 
 
 @pytest.fixture
-def loaded(shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
-    config = tmp_path / "config"
-    config.mkdir()
-    (config / "hosts.yaml").write_text(
-        "hosts:\n  dgx01: {user: me}\n  dgx02: {}\ngroups:\n  gpus: [dgx01, dgx02]\n"
-    )
-    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(config))
+def loaded(
+    shell: InteractiveShell, two_hosts: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> InteractiveShell:
     monkeypatch.chdir(tmp_path)
     jupyter_remote.load_ipython_extension(shell)
     return shell

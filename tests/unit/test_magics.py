@@ -17,13 +17,9 @@ HEAVY = {"click", "IPython", "ipywidgets", "matplotlib", "numpy", "paramiko", "p
 
 
 @pytest.fixture
-def loaded(shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
-    config = tmp_path / "config"
-    config.mkdir()
-    (config / "hosts.yaml").write_text(
-        "hosts:\n  dgx01: {user: me}\n  dgx02: {}\ngroups:\n  gpus: [dgx01, dgx02]\n"
-    )
-    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(config))
+def loaded(
+    shell: InteractiveShell, two_hosts: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> InteractiveShell:
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     monkeypatch.chdir(workspace)
