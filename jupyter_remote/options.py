@@ -9,88 +9,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .option_types import Argument, Command, Kind, Option
+from .options_hosts import HOST_COMMANDS
 from .options_runs import CLEAN, HISTORY, RUNS
+from .options_words import (
+    BASH,
+    CWD,
+    DETACH,
+    DRY_RUN,
+    ENV,
+    FETCH,
+    FRESH,
+    HOST,
+    HOSTS,
+    JSON,
+    LABEL,
+    NO_SYNC,
+    ON_HOST,
+    OUTPUT,
+    PASS_ENV,
+    PROGRAM,
+    PULL,
+    QUIET,
+    RUN,
+    SCRIPT,
+    SEND,
+    SESSION,
+    TIMEOUT,
+)
 
 __all__ = ["AUTOREMOTE", "CELL", "LINE", "Argument", "Command", "Kind", "Option", "help_text", "walk"]
-
-HOSTS = Argument(
-    "hosts",
-    "HOSTS",
-    "a host of `list`, an alias of ~/.ssh/config, or `local`; several as a,b,c or @group",
-    kind="hosts",
-)
-HOST = Argument("host", "HOST", "the host's name")
-SOME_HOSTS = Argument(
-    "hosts", "HOST", "hosts; all configured ones when none is named", required=False, many=True
-)
-
-SETTINGS = Argument(
-    "settings", "KEY=VALUE", "dots reach nested keys, values are YAML", many=True, kind="pair"
-)
-PROGRAM = Argument(
-    "program", "PROGRAM [ARGS]", "the program and its arguments", required=False, many=True, last=True
-)
-RUN = Argument("run", "ID", "the run's id, or as much of it as only one run has")
-NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True)
-
-SEND = Option(
-    "send",
-    "local variables that the session gets before the cell runs: `x,y` or 'x y'",
-    "names",
-    "NAMES",
-    repeatable=True,
-    short="i",
-)
-FETCH = Option(
-    "fetch",
-    "variables of the session that come here when the cell has ended well",
-    "names",
-    "NAMES",
-    repeatable=True,
-    short="o",
-)
-PULL = Option(
-    "pull",
-    "bring files that match here when the run ends, also when it failed (`sync.pull` of the host too); "
-    "of several hosts into `pulled/HOST/`",
-    "text",
-    "GLOB",
-    repeatable=True,
-)
-NO_SYNC = Option("no-sync", "run on the workspace as it is on the host")
-SESSION = Option("session", "which session (default: one per host and notebook)", "session", "NAME")
-FRESH = Option("fresh", "a new process for this run only")
-BASH = Option("bash", "the cell is shell")
-SCRIPT = Option(
-    "script",
-    "the cell's text is saved as FILE and run as a program with ARGS; everything after FILE belongs to ARGS",
-    "rest",
-    "FILE [ARGS]",
-)
-CWD = Option("cwd", "the folder it runs in, relative to the workspace on the host", "path", "PATH")
-ENV = Option("env", "an environment variable of the run", "assignment", "K=V", repeatable=True)
-PASS_ENV = Option(
-    "pass-env",
-    "hand over a local environment variable; its value is never recorded or visible in `ps`",
-    "variable",
-    "NAME",
-    repeatable=True,
-)
-TIMEOUT = Option(
-    "timeout", "stop the run after this time: 90, 30s, 10m, 1h30m, 2d, 01:30:00", "duration", "DURATION"
-)
-DETACH = Option("detach", "return at once with the run, which goes on; its output area keeps changing")
-LABEL = Option("label", "a label that the run's record carries", "text", "TEXT")
-DRY_RUN = Option("dry-run", "say what would happen and do nothing")
-ON_HOST = Option("host", "where the run is (default: all configured hosts are asked)", "text", "HOST")
-QUIET = Option("quiet", "no status line")
-OUTPUT = Option(
-    "output",
-    "how much of what it prints is shown, beginning and end: 200K, 5M (`output_limit`)",
-    "size",
-    "SIZE",
-)
-JSON = Option("json", "one JSON document on stdout")
 
 CELL = Command(
     "%%remote",
@@ -124,44 +71,7 @@ LINE = Command(
     "%remote",
     "Hosts, sessions and runs; `jupyter remote` takes the same words.",
     subcommands=(
-        Command(
-            "list",
-            "The hosts, groups and archives, and where each is defined.",
-            options=(JSON,),
-            examples=("%remote list",),
-        ),
-        Command(
-            "test",
-            "Can the host be used? Connect, look at its Python, write in the workspace, run a program.",
-            arguments=(Argument("hosts", "HOST", "hosts to test", many=True),),
-            options=(JSON,),
-            examples=("%remote test dgx01 dgx02",),
-        ),
-        Command(
-            "show",
-            "The host's resolved settings, and where each came from.",
-            arguments=(HOST,),
-            options=(JSON,),
-            examples=("%remote show dgx01",),
-        ),
-        Command(
-            "set",
-            "Change settings of a host in your hosts.yaml; an unknown host is added.",
-            arguments=(
-                HOST,
-                SETTINGS,
-            ),
-            examples=(
-                "%remote set dgx01 hostname=gpu-server-01 user=me",
-                "%remote set dgx01 ssh.keepalive=15",
-            ),
-        ),
-        Command(
-            "remove",
-            "Forget the host: its entry in your hosts.yaml goes, nothing on the host changes.",
-            arguments=(HOST,),
-            examples=("%remote remove dgx01",),
-        ),
+        *HOST_COMMANDS,
         Command(
             "sync",
             "Bring the workspace to the host.",
@@ -242,27 +152,6 @@ LINE = Command(
                 ON_HOST,
             ),
             examples=("%remote logs 20261122-014500-7f3a --tail 100 --follow",),
-        ),
-        Command(
-            "status",
-            "Load, memory, disk, GPUs, my sessions and runs.",
-            arguments=(SOME_HOSTS,),
-            options=(JSON,),
-            examples=("%remote status dgx01",),
-        ),
-        Command(
-            "sessions",
-            "The live sessions.",
-            subcommands=(
-                Command("list", "The live sessions of a host.", arguments=(SOME_HOSTS,), options=(JSON,)),
-                Command(
-                    "stop",
-                    "End sessions of a host; all of mine there when none is named.",
-                    arguments=(HOST, NAMES),
-                ),
-            ),
-            default="list",
-            examples=("%remote sessions list dgx01", "%remote sessions stop dgx01 training"),
         ),
         RUNS,
         HISTORY,

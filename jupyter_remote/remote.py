@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .agent import messages as m
-from .connection import Connection, Stale
+from .connection import Stale
 from .errors import SyncError, UsageError
 from .hostlink import HostLink
 from .linkstate import Told
 from .log import Log
+from .remote_host import HostVerbs
 from .run import Run
 from .starting import attach, new_run_id, session_settings, start
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 
 
-class Remote:
+class Remote(HostVerbs):
     """One host for one workspace.
 
     Args:
@@ -43,10 +44,9 @@ class Remote:
     """
 
     def __init__(self, host: HostConfig, workspace: Path, ask: Prompter | None = None) -> None:
-        self.host = host
+        super().__init__(host, HostLink(host, ask, self._forget))
         self.workspace = workspace
         self.mirror = host.workspace.replace("{project}", workspace.name or "root")
-        self.link = HostLink(host, ask, self._forget)
         self._kept_sync: WorkspaceSync | None = None
         self._making_sync = threading.Lock()
         self._provenance: Provenance | None = None
@@ -313,42 +313,6 @@ class Remote:
 
         return push_paths(self._sync, self.connection(), paths)
 
-    # The host.
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """What the agent said first: python, platform, home, version, protocol."""
-        return self.connection().hello
-
-    @property
-    def transport_name(self) -> str:
-        """Which transport leads there."""
-        return str(self.connection().transport.name)
-
-    def status(self) -> dict[str, Any]:
-        """Load, memory, disks, GPUs, sessions; sizes in bytes."""
-        return self.connection().ask(m.Status())
-
-    def sessions(self) -> list[dict[str, Any]]:
-        """The live sessions of this user on the host."""
-        return list(self.connection().ask(m.ListSessions())["sessions"])
-
-    def stop_session(self, name: str) -> None:
-        """Ends a session with all its processes.
-
-        Raises:
-            UsageError: there is none of that name.
-        """
-        self.connection().ask(m.StopSession(name))
-
-    def stop_sessions(self) -> list[str]:
-        """Ends all sessions of this user on the host; returns their names."""
-        return list(self.connection().ask(m.StopSession())["stopped"])
-
-    def end_remains(self) -> list[dict[str, Any]]:
-        """Ends my processes whose session was killed on the host; returns ``pid`` and ``command`` of each."""
-        return list(self.connection().ask(m.EndRemains())["ended"])
-
     @property
     def _sync(self) -> WorkspaceSync:
         with self._making_sync:
@@ -363,20 +327,6 @@ class Remote:
                 )
         return self._kept_sync
 
-    # The link.
-
-    def connection(self) -> Connection:
-        """The live connection, opened when there is none.
-
-        Raises:
-            ConnectError, LaunchError, DiskFull: each with its advice.
-        """
-        return self.link.connection()
-
     def _forget(self) -> None:
         if self._kept_sync is not None:
             self._kept_sync.forget()
-
-    def close(self) -> None:
-        """Ends the link; sessions and runs go on."""
-        self.link.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 
 from . import live, sessions, shared
@@ -11,6 +10,7 @@ from . import messages as m
 from .capsule import Capsule
 from .failures import os_failure
 from .follow import follow
+from .handlers_host import HostHandlers
 from .paths import expand, with_place
 from .rundir import FINAL_STATES, RunDir
 from .streams import PIECE, Cancelled, Stream
@@ -56,12 +56,7 @@ class Handlers:
             m.Asked: self.live,
             m.Consult: self.live,
             m.Tail: self.tail,
-            m.Status: self.status,
-            m.ListSessions: self.list_sessions,
-            m.StopSession: self.stop_session,
             m.OpenSession: self.open_session,
-            m.EndRemains: self.end_remains,
-            m.Meet: self.meet,
             m.ListRuns: self.list_runs,
             m.ReadRun: self.read_run,
             m.ChangeRuns: self.change_runs,
@@ -69,6 +64,7 @@ class Handlers:
             m.Clean: self.clean,
             m.Put: self.put,
             m.Take: self.take,
+            **HostHandlers(state).verbs,
         }
 
     def __call__(self, stream: Stream, frame: Frame) -> None:
@@ -356,41 +352,6 @@ class Handlers:
         for piece in last_lines(run, message.lines, end):
             stream.send(m.Data(), piece)
         stream.send(m.End())
-
-    # The host.
-
-    def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
-        """Load, memory, disk, GPUs, sessions."""
-        from .stats import host_status
-
-        stream.send(m.Facts(dict(host_status(self.state), sessions=list(sessions.records(self.state)))))
-
-    def meet(self, stream: Stream, _message: m.Meet, _payload: bytes) -> None:
-        """Names a free port and an address."""
-        from .meeting import address, free_port
-
-        stream.send(m.Facts({"port": free_port(), "address": address(), "node": os.uname().nodename}))
-
-    def list_sessions(self, stream: Stream, _message: m.ListSessions, _payload: bytes) -> None:
-        """The live sessions."""
-        stream.send(m.Facts({"sessions": list(sessions.records(self.state))}))
-
-    def end_remains(self, stream: Stream, _message: m.EndRemains, _payload: bytes) -> None:
-        """Ends what dead supervisors left."""
-        from . import remains
-
-        ended = remains.end()
-        sessions.bury_dead(self.state)
-        stream.send(m.Facts({"ended": ended}))
-
-    def stop_session(self, stream: Stream, message: m.StopSession, _payload: bytes) -> None:
-        """Ends one session, or all."""
-        live = sessions.names(self.state)
-        if message.name is not None and message.name not in live:
-            known = ", ".join(live) or "none"
-            raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")
-        wanted = live if message.name is None else [message.name]
-        stream.send(m.Facts({"stopped": [name for name in wanted if sessions.stop(self.state, name)]}))
 
 
 def _send_json(stream: Stream, value: Any) -> None:

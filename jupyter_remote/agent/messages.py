@@ -8,13 +8,20 @@ same messages are used. No behaviour belongs here.
 from __future__ import annotations
 
 from .message import KINDS, Message, MessageError
+from .messages_host import Clean, EndRemains, ListSessions, Meet, Status, StopSession
 from .messages_live import Answer, Asked, Consult, Consulted, Put, Take
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
-__all__ = ["KINDS", "Answer", "Asked", "Consult", "Consulted", "Message", "MessageError", "Put", "Take"]
+# fmt: off
+__all__ = [
+    "KINDS", "Message", "MessageError",
+    "Clean", "EndRemains", "ListSessions", "Meet", "Status", "StopSession",
+    "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
+]
+# fmt: on
 
 
 # --- any direction, on an open stream ---------------------------------------------------------------
@@ -164,25 +171,6 @@ class Signal(Message):
     run_id: str
     level: int
     kind: ClassVar[int] = 25
-
-
-class Status(Message):
-    """Load, memory, disk, GPUs, sessions and active runs, answered by Facts."""
-
-    kind: ClassVar[int] = 26
-
-
-class ListSessions(Message):
-    """The live sessions, answered by Facts."""
-
-    kind: ClassVar[int] = 27
-
-
-class StopSession(Message):
-    """End one session (all when ``name`` is None) with all its processes; Facts says which."""
-
-    name: str | None = None
-    kind: ClassVar[int] = 28
 
 
 class OpenSession(Message):
@@ -355,25 +343,3 @@ class Surveyed(Message):
 
     facts: dict[str, Any]
     kind: ClassVar[int] = 74
-
-
-class Clean(Message):
-    """Remove leftovers; answered in Data frames up to End; `leftovers.clean`."""
-
-    options: dict[str, Any]
-    kind: ClassVar[int] = 75
-
-
-class EndRemains(Message):
-    """End what dead supervisors left behind, and remove their folders; Facts says what was ``ended``."""
-
-    kind: ClassVar[int] = 85
-
-
-# --- several hosts at once --------------------------------------------------------------------------
-
-
-class Meet(Message):
-    """Where processes of several hosts could meet on this one; Facts: ``port``, ``address``, ``node``."""
-
-    kind: ClassVar[int] = 125

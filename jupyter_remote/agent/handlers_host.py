@@ -1,0 +1,64 @@
+"""What each request about the host itself does, in the agent."""
+
+from __future__ import annotations
+
+import os
+
+from . import messages as m
+from . import sessions
+from .streams import Stream
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+
+class HostHandlers:
+    """The verbs that neither a workspace nor a run is needed for.
+
+    Args:
+        state: state folder of this host.
+    """
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self.verbs: dict[type[m.Message], Callable[[Stream, Any, bytes], None]] = {
+            m.Status: self.status,
+            m.ListSessions: self.list_sessions,
+            m.StopSession: self.stop_session,
+            m.EndRemains: self.end_remains,
+            m.Meet: self.meet,
+        }
+
+    def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
+        """Load, memory, disk, GPUs, sessions."""
+        from .stats import host_status
+
+        stream.send(m.Facts(dict(host_status(self.state), sessions=list(sessions.records(self.state)))))
+
+    def meet(self, stream: Stream, _message: m.Meet, _payload: bytes) -> None:
+        """Names a free port and an address."""
+        from .meeting import address, free_port
+
+        stream.send(m.Facts({"port": free_port(), "address": address(), "node": os.uname().nodename}))
+
+    def list_sessions(self, stream: Stream, _message: m.ListSessions, _payload: bytes) -> None:
+        """The live sessions."""
+        stream.send(m.Facts({"sessions": list(sessions.records(self.state))}))
+
+    def end_remains(self, stream: Stream, _message: m.EndRemains, _payload: bytes) -> None:
+        """Ends what dead supervisors left."""
+        from . import remains
+
+        ended = remains.end()
+        sessions.bury_dead(self.state)
+        stream.send(m.Facts({"ended": ended}))
+
+    def stop_session(self, stream: Stream, message: m.StopSession, _payload: bytes) -> None:
+        """Ends one session, or all."""
+        live = sessions.names(self.state)
+        if message.name is not None and message.name not in live:
+            known = ", ".join(live) or "none"
+            raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")
+        wanted = live if message.name is None else [message.name]
+        stream.send(m.Facts({"stopped": [name for name in wanted if sessions.stop(self.state, name)]}))

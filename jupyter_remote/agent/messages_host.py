@@ -1,0 +1,47 @@
+"""Messages about the host itself: what it is, has and runs; used as names of `messages.py`."""
+
+from __future__ import annotations
+
+from .message import Message
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
+
+class Status(Message):
+    """Load, memory, disk, GPUs, sessions and active runs, answered by Facts."""
+
+    kind: ClassVar[int] = 26
+
+
+class ListSessions(Message):
+    """The live sessions, answered by Facts."""
+
+    kind: ClassVar[int] = 27
+
+
+class StopSession(Message):
+    """End one session (all when ``name`` is None) with all its processes; Facts says which."""
+
+    name: str | None = None
+    kind: ClassVar[int] = 28
+
+
+class EndRemains(Message):
+    """End what dead supervisors left behind, and remove their folders; Facts says what was ``ended``."""
+
+    kind: ClassVar[int] = 85
+
+
+class Clean(Message):
+    """Remove leftovers; answered in Data frames up to End; `leftovers.clean`."""
+
+    options: dict[str, Any]
+    kind: ClassVar[int] = 75
+
+
+class Meet(Message):
+    """Where processes of several hosts could meet on this one; Facts: ``port``, ``address``, ``node``."""
+
+    kind: ClassVar[int] = 125

@@ -1,0 +1,68 @@
+"""The words about hosts: what there is, what it has, what lives there. Part of the table in `options.py`."""
+
+from __future__ import annotations
+
+from .option_types import Argument, Command
+from .options_words import HOST, JSON, NAMES, SETTINGS, SOME_HOSTS
+
+HOST_COMMANDS = (
+    Command(
+        "list",
+        "The hosts, groups and archives, and where each is defined.",
+        options=(JSON,),
+        examples=("%remote list",),
+    ),
+    Command(
+        "test",
+        "Can the host be used? Connect, look at its Python, write in the workspace, run a program.",
+        arguments=(Argument("hosts", "HOST", "hosts to test", many=True),),
+        options=(JSON,),
+        examples=("%remote test dgx01 dgx02",),
+    ),
+    Command(
+        "show",
+        "The host's resolved settings, and where each came from.",
+        arguments=(HOST,),
+        options=(JSON,),
+        examples=("%remote show dgx01",),
+    ),
+    Command(
+        "set",
+        "Change settings of a host in your hosts.yaml; an unknown host is added.",
+        arguments=(
+            HOST,
+            SETTINGS,
+        ),
+        examples=(
+            "%remote set dgx01 hostname=gpu-server-01 user=me",
+            "%remote set dgx01 ssh.keepalive=15",
+        ),
+    ),
+    Command(
+        "remove",
+        "Forget the host: its entry in your hosts.yaml goes, nothing on the host changes.",
+        arguments=(HOST,),
+        examples=("%remote remove dgx01",),
+    ),
+    Command(
+        "status",
+        "Load, memory, disk, GPUs, my sessions and runs.",
+        arguments=(SOME_HOSTS,),
+        options=(JSON,),
+        examples=("%remote status dgx01",),
+    ),
+    Command(
+        "sessions",
+        "The live sessions.",
+        subcommands=(
+            Command("list", "The live sessions of a host.", arguments=(SOME_HOSTS,), options=(JSON,)),
+            Command(
+                "stop",
+                "End sessions of a host; all of mine there when none is named.",
+                arguments=(HOST, NAMES),
+            ),
+        ),
+        default="list",
+        examples=("%remote sessions list dgx01", "%remote sessions stop dgx01 training"),
+    ),
+)

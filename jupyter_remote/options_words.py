@@ -1,0 +1,84 @@
+"""Arguments and options that several commands take. Part of the table in `options.py`."""
+
+from __future__ import annotations
+
+from .option_types import Argument, Option
+
+HOSTS = Argument(
+    "hosts",
+    "HOSTS",
+    "a host of `list`, an alias of ~/.ssh/config, or `local`; several as a,b,c or @group",
+    kind="hosts",
+)
+HOST = Argument("host", "HOST", "the host's name")
+SOME_HOSTS = Argument(
+    "hosts", "HOST", "hosts; all configured ones when none is named", required=False, many=True
+)
+
+SETTINGS = Argument(
+    "settings", "KEY=VALUE", "dots reach nested keys, values are YAML", many=True, kind="pair"
+)
+PROGRAM = Argument(
+    "program", "PROGRAM [ARGS]", "the program and its arguments", required=False, many=True, last=True
+)
+RUN = Argument("run", "ID", "the run's id, or as much of it as only one run has")
+NAMES = Argument("names", "NAME", "names of sessions", required=False, many=True)
+
+SEND = Option(
+    "send",
+    "local variables that the session gets before the cell runs: `x,y` or 'x y'",
+    "names",
+    "NAMES",
+    repeatable=True,
+    short="i",
+)
+FETCH = Option(
+    "fetch",
+    "variables of the session that come here when the cell has ended well",
+    "names",
+    "NAMES",
+    repeatable=True,
+    short="o",
+)
+PULL = Option(
+    "pull",
+    "bring files that match here when the run ends, also when it failed (`sync.pull` of the host too); "
+    "of several hosts into `pulled/HOST/`",
+    "text",
+    "GLOB",
+    repeatable=True,
+)
+NO_SYNC = Option("no-sync", "run on the workspace as it is on the host")
+SESSION = Option("session", "which session (default: one per host and notebook)", "session", "NAME")
+FRESH = Option("fresh", "a new process for this run only")
+BASH = Option("bash", "the cell is shell")
+SCRIPT = Option(
+    "script",
+    "the cell's text is saved as FILE and run as a program with ARGS; everything after FILE belongs to ARGS",
+    "rest",
+    "FILE [ARGS]",
+)
+CWD = Option("cwd", "the folder it runs in, relative to the workspace on the host", "path", "PATH")
+ENV = Option("env", "an environment variable of the run", "assignment", "K=V", repeatable=True)
+PASS_ENV = Option(
+    "pass-env",
+    "hand over a local environment variable; its value is never recorded or visible in `ps`",
+    "variable",
+    "NAME",
+    repeatable=True,
+)
+TIMEOUT = Option(
+    "timeout", "stop the run after this time: 90, 30s, 10m, 1h30m, 2d, 01:30:00", "duration", "DURATION"
+)
+DETACH = Option("detach", "return at once with the run, which goes on; its output area keeps changing")
+LABEL = Option("label", "a label that the run's record carries", "text", "TEXT")
+DRY_RUN = Option("dry-run", "say what would happen and do nothing")
+ON_HOST = Option("host", "where the run is (default: all configured hosts are asked)", "text", "HOST")
+QUIET = Option("quiet", "no status line")
+OUTPUT = Option(
+    "output",
+    "how much of what it prints is shown, beginning and end: 200K, 5M (`output_limit`)",
+    "size",
+    "SIZE",
+)
+JSON = Option("json", "one JSON document on stdout")
