@@ -1,12 +1,16 @@
-"""Python sources without what only readers need: docstrings, comments, wide indents; half of what would ship.
+"""Python sources without what only readers and type checkers need; half of what would ship.
 
-The lines keep their numbers, so that a traceback from a host fits the sources here.
+Docstrings, comments, wide indents, annotations of functions, imports for type checkers go; annotations of a
+class stay, because records are made of them. The lines keep their numbers, so that a traceback from a host
+fits the sources here.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from typing import TypeGuard
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # Strings first, so that what looks like a comment or an indent inside one stays. The tokenizer of the library
@@ -25,13 +29,53 @@ def lean(source: bytes) -> bytes:
         SyntaxError: it is no Python.
     """
     text = _PIECE.sub(_shorter, source.decode("utf-8"))
-    lines = text.split("\n")
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    # The syntax tree counts columns in bytes.
+    lines = text.encode("utf-8").split(b"\n")
+    # The last ones first: what goes from a line must not move what is still to go from it.
+    for row, start, end in sorted(_annotations(tree, lines), reverse=True):
+        lines[row] = lines[row][:start] + lines[row][end:]
+    for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             docstring = node.body[0]
             first, last = docstring.lineno, docstring.end_lineno or docstring.lineno
-            lines[first - 1 : last] = [" " * docstring.col_offset + '""'] + [""] * (last - first)
-    return "\n".join(lines).encode("utf-8")
+            lines[first - 1 : last] = [b" " * docstring.col_offset + b'""'] + [b""] * (last - first)
+    for node in tree.body:
+        if for_type_checkers(node):
+            first, last = node.lineno, node.end_lineno or node.lineno
+            lines[first - 1 : last] = [b""] * (last - first + 1)
+    return b"\n".join(lines)
+
+
+def for_type_checkers(node: ast.AST) -> TypeGuard[ast.If]:
+    """Whether a node is `if TYPE_CHECKING:` at the beginning of a line, with nothing else to do."""
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+        and node.col_offset == 0
+        and not node.orelse
+    )
+
+
+def _annotations(tree: ast.AST, lines: list[bytes]) -> Iterator[tuple[int, int, int]]:
+    """Where functions have annotations that stand on one line: row, first and last column."""
+    for node in ast.walk(tree):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        every = node.args
+        for one in (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg):
+            if one is not None and one.annotation is not None and one.lineno == one.annotation.end_lineno:
+                yield (
+                    one.lineno - 1,
+                    one.col_offset + len(one.arg.encode()),
+                    one.annotation.end_col_offset or 0,
+                )
+        told = node.returns
+        if told is not None and told.lineno == told.end_lineno:
+            arrow = lines[told.lineno - 1].rfind(b" ->", 0, told.col_offset)
+            if arrow >= 0:
+                yield told.lineno - 1, arrow, told.end_col_offset or 0
 
 
 def _shorter(piece: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 import jupyter_remote
 from jupyter_remote.boot import agent_zip
-from jupyter_remote.lean import lean
+from jupyter_remote.lean import for_type_checkers, lean
 
 PACKAGE = Path(jupyter_remote.__file__).parent
 AGENT = PACKAGE / "agent"
@@ -80,15 +80,42 @@ def test_what_looks_like_a_comment_in_a_string_ships() -> None:
     assert lean(quotes) == quotes.partition(b"  # it")[0] + b"\n"
 
 
+def test_annotations_of_functions_and_imports_for_type_checkers_stay_here() -> None:
+    source = b"""if TYPE_CHECKING:
+    class T:
+        'Doc.'
+class A:
+    x: int = 1
+def f(a: dict[str, "\xc3\xa9"], *b: int, c: str = "x: int",
+    **d: int) -> dict[str, int]:
+    y: int = 2
+"""
+    shorter = b"""
+
+
+class A:
+ x: int = 1
+def f(a, *b, c = "x: int",
+ **d):
+ y: int = 2
+"""
+    assert lean(source) == shorter
+
+
 def code_of(source: bytes) -> tuple[str, list[int]]:
-    """The syntax tree without docstrings, and on which line each statement begins."""
+    """The syntax tree without what only readers need, and on which line each statement begins."""
     tree = ast.parse(source)
+    tree.body = [node for node in tree.body if not for_type_checkers(node)]
     for node in ast.walk(tree):
         if (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
             and ast.get_docstring(node, False) is not None
         ):
             del node.body[0]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
     return ast.dump(tree), [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
 
 
