@@ -81,6 +81,8 @@ class SshOptions(Section):
     cipher: Word | None = None
     forward_agent: bool | None = None
     keepalive: Duration | None = None
+    # The name under which the host's key is known; for a machine whose address changes.
+    host_key_alias: Word | None = None
     config_file: str | None = None
 
 
@@ -146,10 +148,15 @@ class RayOptions(Section):
 class Ec2Options(Section):
     """`ec2:`: which machine `type: ec2` starts and stops."""
 
-    instance_id: str | None = None
+    instance_id: Word | None = None
+    # Instead of the id; exactly one machine may have all of them.
+    tags: dict[str, str] = Field(default_factory=dict)
     region: str | None = None
     profile: str | None = None
+    address: Literal["public", "private"] = "public"
+    # It switches itself off when none of my runs goes on for so long, and its load is no higher than that.
     stop_when_idle: Duration | None = None
+    idle_load: Amount = 0.5
 
 
 class HostSettings(Section):

@@ -217,7 +217,9 @@ def _left(left: dict[str, Any]) -> str:
 
 
 def show_kept(run: Run) -> None:
-    """Tell on stderr which files had changed on the host too, when its run's sync found some."""
+    """Tell on stderr what the user should know of the host, and which files had changed there too."""
+    if run.notice:
+        print(run.notice, file=sys.stderr)
     for path, kept in run.sync_report.kept if run.sync_report else ():
         print(f"{run.host}: {path} had changed there too; that version is now {kept}", file=sys.stderr)
 

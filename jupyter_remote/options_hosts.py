@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .option_types import Argument, Command
+from .option_types import Argument, Command, Option
 from .options_words import HOST, JSON, NAMES, SETTINGS, SOME_HOSTS
 
 HOST_COMMANDS = (
@@ -43,6 +43,19 @@ HOST_COMMANDS = (
         "Forget the host: its entry in your hosts.yaml goes, nothing on the host changes.",
         arguments=(HOST,),
         examples=("%remote remove dgx01",),
+    ),
+    Command(
+        "start",
+        "Switch a machine of EC2 on, and wait until its sshd answers.",
+        arguments=(HOST,),
+        examples=("%remote start trainer",),
+    ),
+    Command(
+        "stop",
+        "Switch a machine of EC2 off; its disk stays.",
+        arguments=(HOST,),
+        options=(Option("force", "also while runs of mine go on there"),),
+        examples=("%remote stop trainer",),
     ),
     Command(
         "status",

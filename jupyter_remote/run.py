@@ -47,6 +47,7 @@ class Run:
 
     Attributes:
         on_link: told when the link is lost, of each change until it is back, and then; None for nobody.
+        notice: what the user should know of its host, or None.
         started_here: whether this object started it, so that nobody else is there to be asked.
     """
 
@@ -63,6 +64,7 @@ class Run:
         self.result: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self.sync_report: SyncReport | None = None
+        self.notice: str | None = None
         self.sent: Moved | None = None
         self.received: Moved | None = None
         self.wanted: tuple[str, ...] = tuple(map(str, record.get("fetch") or ()))

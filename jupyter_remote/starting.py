@@ -16,6 +16,7 @@ from . import history
 from .agent import messages as m
 from .connection import Connection, Stale
 from .errors import ConnectionLost, SyncError, UsageError
+from .hosts.registry import KINDS
 from .linkstate import LinkState
 from .run import Run, accepted
 from .sync.ahead import Ahead
@@ -108,12 +109,15 @@ def start(
     ahead = Ahead(sync) if sync is not None else None
     # The session's interpreter starts while the files are compared.
     connection = link.connection(m.OpenSession(session), ahead.begin if ahead else None)
+    notice = KINDS[link.host.type].prepare(link.host, connection)
     workspace = sync() if sync is not None else None
     order = m.Execute(run, session, None, values)
     stale = losses = 0
     while stale < ATTEMPTS:
         try:
-            return _send(link, connection, order, text, workspace, provenance, progress, ahead, sending)
+            started = _send(link, connection, order, text, workspace, provenance, progress, ahead, sending)
+            started.notice = notice
+            return started
         except Stale:
             assert workspace is not None
             workspace.forget()

@@ -28,6 +28,7 @@ class HostHandlers:
             m.StopSession: self.stop_session,
             m.EndRemains: self.end_remains,
             m.Meet: self.meet,
+            m.StopWhenIdle: self.stop_when_idle,
         }
 
     def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
@@ -62,3 +63,9 @@ class HostHandlers:
             raise ValueError(f"there is no session {message.name!r} here; live ones: {known}")
         wanted = live if message.name is None else [message.name]
         stream.send(m.Facts({"stopped": [name for name in wanted if sessions.stop(self.state, name)]}))
+
+    def stop_when_idle(self, stream: Stream, message: m.StopWhenIdle, _payload: bytes) -> None:
+        """Arranges when this machine is switched off."""
+        from .idle import arrange
+
+        stream.send(m.Facts(arrange(self.state, message.options)))

@@ -45,3 +45,10 @@ class Meet(Message):
     """Where processes of several hosts could meet on this one; Facts: ``port``, ``address``, ``node``."""
 
     kind: ClassVar[int] = 125
+
+
+class StopWhenIdle(Message):
+    """Switch this machine off when idle, or no longer; `idle.arrange`. Facts: ``why`` it can't be done."""
+
+    options: dict[str, Any]
+    kind: ClassVar[int] = 180

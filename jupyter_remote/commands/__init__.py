@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..parsing import Handler
-from . import cleaning, machines, manage, past, runs, settings, transfer, viewing
+from . import cleaning, machines, manage, past, power, runs, settings, transfer, viewing
 
 HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("list",): settings.list_all,
@@ -17,6 +17,8 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("set",): settings.change,
     ("remove",): settings.remove,
     ("test",): machines.test,
+    ("start",): power.start,
+    ("stop",): power.stop,
     ("status",): machines.status,
     ("sessions", "list"): machines.list_sessions,
     ("sessions", "stop"): machines.stop_sessions,

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..config_models import HostConfig
+    from ..connection import Connection
+    from .ec2 import Machine
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,44 @@ class Kind:
         summary: what it is, for lists.
         transport: the key of `transports.registry` that reaches such a host.
         lacks: what the entry lacks, or "" when it is complete.
+        located: the settings with the address that it has now; asked before each connection.
+        machine: what starts and stops it, where that can be done from here.
+        prepare: what is arranged there before runs; returns a line to tell the user, or None.
     """
 
     summary: str
     transport: Callable[[HostConfig], str]
     lacks: Callable[[HostConfig], str]
+    located: Callable[[HostConfig], HostConfig] = lambda host: host
+    machine: Callable[[HostConfig], Machine] | None = None
+    prepare: Callable[[HostConfig, Connection], str | None] = lambda host, connection: None
 
 
 def _nothing(host: HostConfig) -> str:
     return ""
+
+
+def _no_machine_named(host: HostConfig) -> str:
+    named = host.hostname or host.ec2.instance_id or host.ec2.tags
+    return "" if named else "`ec2.instance_id`, `ec2.tags` or `hostname`"
+
+
+def _ec2_located(host: HostConfig) -> HostConfig:
+    from .ec2 import located
+
+    return located(host)
+
+
+def _ec2_machine(host: HostConfig) -> Machine:
+    from .ec2 import Machine
+
+    return Machine(host)
+
+
+def _ec2_prepare(host: HostConfig, connection: Connection) -> str | None:
+    from .ec2_idle import prepare
+
+    return prepare(host, connection)
 
 
 KINDS: dict[str, Kind] = {
@@ -38,7 +69,10 @@ KINDS: dict[str, Kind] = {
     "ec2": Kind(
         "a machine of Amazon EC2, reached by ssh",
         lambda host: host.transport,
-        lambda host: "" if host.hostname or host.ec2.instance_id else "`hostname` or `ec2.instance_id`",
+        _no_machine_named,
+        _ec2_located,
+        _ec2_machine,
+        _ec2_prepare,
     ),
     "command": Kind(
         "whatever a command leads to (a container, a pod, a job)",

@@ -113,6 +113,8 @@ def options(host: HostConfig) -> list[str]:
         given += ["-o", f"ServerAliveInterval={round(ssh.keepalive)}"]
     if "connect_timeout" in host.model_fields_set:
         given += ["-o", f"ConnectTimeout={max(1, round(host.connect_timeout))}"]
+    if ssh.host_key_alias is not None:
+        given += ["-o", f"HostKeyAlias={ssh.host_key_alias}"]
     if (strict := ssh.strict_host_key_checking) is not None:
         word = strict if isinstance(strict, str) else "ask" if strict else "accept-new"
         given += ["-o", f"StrictHostKeyChecking={word}"]

@@ -137,10 +137,12 @@ def make_transport(host: HostConfig, ask: Prompter | None) -> Transport:
 
     Raises:
         ConfigError: the ssh configuration can't be read, or `ssh_key` names no file.
+        HostUnreachable: the machine is switched off.
     """
     from ..errors import ConfigError
     from ..hosts.registry import KINDS
 
+    host = KINDS[host.type].located(host)
     name = KINDS[host.type].transport(host)
     if host.ssh_key is not None and name not in ("local", "command"):
         key = Path(host.ssh_key).expanduser()

@@ -19,6 +19,7 @@ PAGES = [
     "docs/runs.md",
     "docs/widgets.md",
     "docs/hosts-many.md",
+    "docs/ec2.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
