@@ -1,0 +1,148 @@
+"""What this machine knows of the way to a host: ssh settings, keys, agent, known_hosts, name, port, greeting.
+
+Only looks: nothing is logged in to, nothing is asked of the user, nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+from ..transports.known_hosts import fingerprint, host_label, lookup
+from . import ssh_config
+from .registry import KINDS
+from .ssh_config import SshSettings
+
+if TYPE_CHECKING:
+    from ..config_models import HostConfig
+
+_TIMEOUT_S = 5.0
+# What an agent may answer to the request for its keys, and how long it may take.
+_LIST_KEYS, _KEYS_ANSWER, _AGENT_S = 11, 12, 2.0
+
+
+def look(host: HostConfig, *, knock: bool = True) -> dict[str, Any]:
+    """The facts, as plain values.
+
+    Args:
+        host: the resolved settings.
+        knock: also look whether the name has an address and a server greets there.
+
+    Returns:
+        Empty where no ssh leads to the host; `error` alone where its ssh settings can't be read.
+    """
+    if KINDS[host.type].transport(host) in ("local", "command"):
+        return {}
+    try:
+        ssh = ssh_config.resolve(host.destination, host=host)
+        reason = ssh_config.openssh_reason(host) if host.transport == "auto" else None
+    except ConfigError as error:
+        return {"error": error.message}
+    found: dict[str, Any] = {
+        "settings": {
+            "hostname": ssh.hostname,
+            "user": ssh.user,
+            "port": ssh.port,
+            "proxy_jump": list(ssh.proxy_jump),
+            "proxy_command": ssh.proxy_command,
+            "strict": ssh.strict_host_key_checking,
+            "identities_only": ssh.identities_only,
+            "forward_agent": ssh.forward_agent,
+            "source": ssh.source,
+            "file": str(ssh_config.config_path(host.ssh.config_file) or "~/.ssh/config"),
+        },
+        "transport": {"wanted": host.transport, "reason": reason},
+        "keys": [_key(path) for path in ssh.identity_files if _is_there(path)],
+        "named_key": host.ssh_key,
+        "agent": _agent(ssh.identity_agent),
+        "known": _known(ssh),
+    }
+    if knock and not ssh.proxy_jump and not ssh.proxy_command:
+        found.update(_knock(ssh.hostname, ssh.port))
+    return found
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.with_name(path.name + ".pub").exists()
+
+
+def _key(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {"path": str(path), "private": path.exists()}
+    try:
+        found["mode"] = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+        head = path.read_bytes()[:4096] if path.exists() else b""
+        found["readable"] = True
+    except OSError as error:
+        found.update(readable=False, problem=error.strerror)
+        return found
+    found["is_key"] = b"PRIVATE KEY-----" in head or not path.exists()
+    found["public"] = path.with_name(path.name + ".pub").exists()
+    return found
+
+
+def _agent(chosen: str | None) -> dict[str, Any]:
+    """Whether an agent answers, and how many keys it holds."""
+    if chosen is not None and chosen.lower() == "none":
+        return {"socket": None, "why": "IdentityAgent none"}
+    path = chosen
+    if chosen in (None, "SSH_AUTH_SOCK"):
+        path = os.environ.get("SSH_AUTH_SOCK")
+    elif chosen.startswith("$"):
+        path = os.environ.get(chosen.strip("${}"))
+    if not path:
+        return {"socket": None, "why": "SSH_AUTH_SOCK is not set"}
+    try:
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(_AGENT_S)
+            peer.connect(str(Path(path).expanduser()))
+            peer.sendall(struct.pack(">IB", 1, _LIST_KEYS))
+            answer = b""
+            while len(answer) < 9 and (piece := peer.recv(4096)):
+                answer += piece
+        kind, count = struct.unpack(">BI", answer[4:9])
+    except (OSError, struct.error) as error:
+        return {"socket": path, "keys": None, "why": getattr(error, "strerror", None) or "no answer"}
+    return {"socket": path, "keys": count if kind == _KEYS_ANSWER else 0}
+
+
+def _known(ssh: SshSettings) -> list[dict[str, Any]]:
+    label = ssh.host_key_alias or host_label(ssh.hostname, ssh.port)
+    return [
+        {
+            "where": f"{entry.file}:{entry.line}",
+            "marker": entry.marker,
+            "kind": entry.kind,
+            "fingerprint": fingerprint(entry.blob),
+        }
+        for entry in lookup((*ssh.user_known_hosts, *ssh.global_known_hosts), label)
+    ]
+
+
+def _knock(name: str, port: int) -> dict[str, Any]:
+    try:
+        resolved = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return {"addresses": [], "dns": error.strerror or str(error)}
+    found: dict[str, Any] = {"addresses": list(dict.fromkeys(str(one[4][0]) for one in resolved))}
+    try:
+        with socket.create_connection((name, port), timeout=_TIMEOUT_S) as peer:
+            peer.settimeout(_TIMEOUT_S)
+            greeting = b""
+            # A server may say other lines before its version.
+            while b"SSH-" not in greeting and len(greeting) < 4096 and (piece := peer.recv(512)):
+                greeting += piece
+            line = greeting[greeting.find(b"SSH-") :] if b"SSH-" in greeting else greeting
+            text = line.decode("ascii", "replace")
+            found["greeting"] = "".join(ch for ch in text.split("\n")[0] if ch.isprintable())[:100]
+    except TimeoutError:
+        found["port"] = "silent"
+    except ConnectionRefusedError:
+        found["port"] = "refused"
+    except OSError as error:
+        found["port"] = error.strerror or str(error)
+    return found
