@@ -19,7 +19,7 @@ def _settings(facts: Facts) -> Finding:
         return failed(
             str(facts.local["error"]), "Correct the file that is named; `ssh -G HOST` reads it too."
         )
-    if not facts.local:
+    if "settings" not in facts.local:
         return not_applicable(_NO_SSH)
     ssh = facts.local["settings"]
     text = f"{ssh['user']}@{ssh['hostname']}:{ssh['port']}"

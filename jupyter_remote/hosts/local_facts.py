@@ -12,7 +12,7 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from ..errors import RemoteError
 from ..transports.known_hosts import fingerprint, host_label, lookup
 from . import ssh_config
 from .registry import KINDS
@@ -39,9 +39,10 @@ def look(host: HostConfig, *, knock: bool = True) -> dict[str, Any]:
     if KINDS[host.type].transport(host) in ("local", "command"):
         return {}
     try:
+        host = KINDS[host.type].located(host)
         ssh = ssh_config.resolve(host.destination, host=host)
         reason = ssh_config.openssh_reason(host) if host.transport == "auto" else None
-    except ConfigError as error:
+    except RemoteError as error:  # the files can't be read, or the machine is switched off
         return {"error": error.message}
     found: dict[str, Any] = {
         "settings": {
