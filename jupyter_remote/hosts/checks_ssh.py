@@ -66,6 +66,8 @@ def _port(facts: Facts) -> Finding:
         return not_applicable("no address to knock at")
     ssh, greeting, port = facts.local["settings"], facts.local.get("greeting"), facts.local.get("port")
     where = f"{ssh['hostname']}:{ssh['port']}"
+    if facts.reached:
+        return ok(f"an ssh server answers at {where}")
     if greeting and greeting.startswith("SSH-"):
         return ok(f"{where} greets as {greeting}")
     if greeting:

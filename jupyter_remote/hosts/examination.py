@@ -83,6 +83,7 @@ def examine(
         shell = _shell(host, prompter, error, min(patience, _SHELL_S))
         problem = explain(error, shell, host)
         looking.join()
+        local.update(local_facts.knock(local))
         local["problem"] = {
             "kind": type(problem).__name__,
             "message": problem.message,

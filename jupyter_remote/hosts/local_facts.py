@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,11 @@ _TIMEOUT_S = 5.0
 _LIST_KEYS, _KEYS_ANSWER, _AGENT_S = 11, 12, 2.0
 
 
-def look(host: HostConfig, *, knock: bool = True) -> dict[str, Any]:
+def look(host: HostConfig) -> dict[str, Any]:
     """The facts, as plain values.
 
     Args:
         host: the resolved settings.
-        knock: also look whether the name has an address and a server greets there.
 
     Returns:
         Empty where no ssh leads to the host; `error` alone where its ssh settings can't be read.
@@ -63,9 +63,37 @@ def look(host: HostConfig, *, knock: bool = True) -> dict[str, Any]:
         "agent": _agent(ssh.identity_agent),
         "known": _known(ssh),
     }
-    if knock and not ssh.proxy_jump and not ssh.proxy_command:
-        found.update(_knock(ssh.hostname, ssh.port))
+    if not ssh.proxy_jump and not ssh.proxy_command:
+        found.update(_addresses(ssh.hostname, ssh.port))
     return found
+
+
+def knock(local: Mapping[str, Any]) -> dict[str, Any]:
+    """How a server greets at the address, or why it doesn't: for a host to which a connection has failed.
+
+    A server takes it for a login that was broken off, and may ban who does that often.
+
+    Args:
+        local: what `look` found.
+    """
+    if not local.get("addresses"):
+        return {}
+    try:
+        where = (local["settings"]["hostname"], local["settings"]["port"])
+        with socket.create_connection(where, timeout=_TIMEOUT_S) as peer:
+            peer.settimeout(_TIMEOUT_S)
+            greeting = b""
+            # A server may say other lines before its version.
+            while b"SSH-" not in greeting and len(greeting) < 4096 and (piece := peer.recv(512)):
+                greeting += piece
+    except TimeoutError:
+        return {"port": "silent"}
+    except ConnectionRefusedError:
+        return {"port": "refused"}
+    except OSError as error:
+        return {"port": error.strerror or str(error)}
+    line = greeting[max(0, greeting.find(b"SSH-")) :].decode("ascii", "replace").split("\n")[0]
+    return {"greeting": "".join(ch for ch in line if ch.isprintable())[:100]}
 
 
 def _is_there(path: Path) -> bool:
@@ -124,26 +152,9 @@ def _known(ssh: SshSettings) -> list[dict[str, Any]]:
     ]
 
 
-def _knock(name: str, port: int) -> dict[str, Any]:
+def _addresses(name: str, port: int) -> dict[str, Any]:
     try:
         resolved = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except OSError as error:
         return {"addresses": [], "dns": error.strerror or str(error)}
-    found: dict[str, Any] = {"addresses": list(dict.fromkeys(str(one[4][0]) for one in resolved))}
-    try:
-        with socket.create_connection((name, port), timeout=_TIMEOUT_S) as peer:
-            peer.settimeout(_TIMEOUT_S)
-            greeting = b""
-            # A server may say other lines before its version.
-            while b"SSH-" not in greeting and len(greeting) < 4096 and (piece := peer.recv(512)):
-                greeting += piece
-            line = greeting[greeting.find(b"SSH-") :] if b"SSH-" in greeting else greeting
-            text = line.decode("ascii", "replace")
-            found["greeting"] = "".join(ch for ch in text.split("\n")[0] if ch.isprintable())[:100]
-    except TimeoutError:
-        found["port"] = "silent"
-    except ConnectionRefusedError:
-        found["port"] = "refused"
-    except OSError as error:
-        found["port"] = error.strerror or str(error)
-    return found
+    return {"addresses": list(dict.fromkeys(str(one[4][0]) for one in resolved))}
