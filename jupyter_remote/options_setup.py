@@ -17,7 +17,7 @@ SETUP_COMMANDS = (
         "Connect to hosts, look at what they are and have, and save them; a host that is "
         "known is looked at anew.",
         arguments=(
-            Argument("targets", "USER@HOST[:PORT]", "addresses, or names of hosts that are known", many=True),
+            Argument("targets", "USER@HOST[:PORT]", "addresses, names of known hosts, @group", many=True),
         ),
         options=(NAME, SSH_KEY, NO_INSTALL, GROUP, JSON),
         examples=(

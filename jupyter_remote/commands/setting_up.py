@@ -32,7 +32,9 @@ def setup(values: Values, show: Show) -> int:
         ConfigError: a value is not valid; nothing is saved.
     """
     config = configuration()
-    targets = values["targets"]
+    targets: list[str] = []
+    for text in values["targets"]:
+        targets += config.expand_hosts(text) if text.startswith("@") else [text]
     if values["name"] and len(targets) > 1:
         raise UsageError(
             f"--name names one host, and there are {len(targets)}; leave it out, or set up one by one"

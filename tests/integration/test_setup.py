@@ -77,8 +77,8 @@ def test_from_an_address_to_a_host_that_runs_a_cell(ssh_host: SshHost) -> None:
     run = tool("run", "@gpus", "--quiet", "--no-sync", "--", "echo", "works")
     assert (run.returncode, "works" in run.stdout) == (0, True)
 
-    # Known by its address, it is the same entry; what changes is its facts.
-    again = tool("setup", target, "--json", "--group", "gpus")
+    # Set up again it is the same entry; what changes is its facts.
+    again = tool("setup", "@gpus", "--json", "--group", "gpus")
     (document,) = json.loads(again.stdout)
     assert (document["host"], document["ok"], again.returncode) == ("dgx01", True, 0)
     assert (config_dir() / "hosts.yaml").read_text() == text
