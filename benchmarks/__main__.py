@@ -16,6 +16,7 @@ from .harness import Row, print_table, write_json
 SUBJECTS = (
     "warm_cell",
     "many_hosts",
+    "asking_hosts",
     "cold_cell",
     "streaming",
     "logs",

@@ -9,15 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import shlex
 import zipfile
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .agent.wire import MAGIC
 from .errors import DiskFull, LaunchError, NoPython, ProtocolError, RemoteError
+
+if TYPE_CHECKING:
+    from .transports import Channel, Transport
 
 NEEDS_AGENT = b"\x00\xf5jupyter-remote-needs-agent\xf5\n"
 PACKAGE = "jupyter_remote_agent"
@@ -29,8 +34,12 @@ _FIND_PYTHON = (
     "p=`command -v python3 2>/dev/null`; "
     'case "$p" in */shims/*) if [ -x /usr/bin/python3 ]; then p=/usr/bin/python3; fi;; esac; '
     'if [ -z "$p" ]; then for n in 13 12 11 10 9 8 14 15; do '
-    'p=`command -v python3.$n 2>/dev/null` && break; done; fi; if [ -z "$p" ]; then exit 97; fi; '
+    "p=`command -v python3.$n 2>/dev/null` && break; done; fi; "
+    'if [ -z "$p" ]; then p="$JUPYTER_REMOTE_PYTHON"; fi; if [ -z "$p" ]; then exit 97; fi; '
 )
+RESORT = "JUPYTER_REMOTE_PYTHON"
+# Whatever else a path may be made of, it would have to be quoted for two shells.
+_PLAIN_PATH = re.compile(r"(?:~|)(?:/[\w.+-]+)+")
 
 
 CHECK_SIZE = 16
@@ -69,16 +78,28 @@ def _packed_stage0() -> str:
     )
 
 
-def command(python: str | None = None) -> str:
+def command(python: str | None = None, setting: str = "") -> str:
     """The line for the host's login shell that starts the agent.
 
     Args:
         python: a Python (3.8 or newer) known to be there; None looks for one on the host.
+        setting: the interpreter of the runs: a last resort where no other is new enough.
     """
-    find = _FIND_PYTHON if python is None else ""
+    find = _resort(setting) + _FIND_PYTHON if python is None else ""
     program = '"$p"' if python is None else shlex.quote(python)
     script = f'{find}exec {program} -I -S -c "{_UNPACK}" {_packed_stage0()} {agent_digest()}'
     return f"exec sh -c {shlex.quote(script)}"
+
+
+def _resort(setting: str) -> str:
+    """The part of the line that names the host's `python` setting to those who look for one."""
+    if not _PLAIN_PATH.fullmatch(setting):
+        return ""
+    path = '"$HOME"' + setting[1:] if setting.startswith("~") else setting
+    return (
+        f'q={path}; if [ -d "$q" ]; then q="$q/bin/python"; fi; '
+        f'if [ -x "$q" ]; then {RESORT}="$q"; export {RESORT}; fi; '
+    )
 
 
 def handshake(read: Callable[[int], bytes], write: Callable[[bytes], None]) -> tuple[bool, bytes]:
@@ -129,6 +150,18 @@ def explain(status: int | None, stderr: str, host: str) -> RemoteError | None:
     if status == 99:
         return ProtocolError(f"the agent could not be sent to {host}{detail}", host=host)
     return None
+
+
+def early_end(host: str, transport: Transport, channel: Channel, seen: bytes) -> RemoteError:
+    """What it means that the command of the agent ended before the handshake; closes the channel."""
+    status = channel.exit_status(5)
+    stderr = channel.stderr_tail()
+    error = explain(status, stderr, host) or transport.explain(status, stderr)
+    banner = printable(seen)[-500:]
+    if banner:
+        error.hint = f"{error.hint}\nThe host said: {banner}".strip()
+    channel.close()
+    return error
 
 
 def printable(data: bytes) -> str:

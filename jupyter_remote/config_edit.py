@@ -41,28 +41,30 @@ def set_host(name: str, values: Mapping[str, Any], *, path: Path | None = None) 
     """
     asked: dict[str, Any] = {}
     for key, value in values.items():
-        asked[key] = _typed(_split(key), value) if isinstance(value, str) else value
+        asked[key] = _typed(split_key(key), value) if isinstance(value, str) else value
 
     def change(text: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         for key, value in asked.items():
-            full = ("hosts", name, *_split(key))
+            full = ("hosts", name, *split_key(key))
             if value is None:
-                text, data = _without(text, data, full)
+                text, data = without(text, data, full)
             else:
-                text, data = _assign(text, full, value), _assigned(data, full, value)
+                text, data = put(text, data, full, value)
         if not asked:
             entry: Any = data.get("hosts", {}).get(name)
             if entry is None:
-                text, data = _assign(text, ("hosts", name), {}), _assigned(data, ("hosts", name), {})
+                text, data = put(text, data, ("hosts", name), {})
         return text, data
 
     for key, value in asked.items():
         nested: Any = value
-        for part in reversed(_split(key)):
+        for part in reversed(split_key(key)):
             nested = {part: nested}
-        if problems := complaints(HostSettings, nested if value is not None else _nested_none(_split(key))):
+        if problems := complaints(
+            HostSettings, nested if value is not None else _nested_none(split_key(key))
+        ):
             raise ConfigError("\n".join(f"{dotted(where)}: {text}" for where, text in problems), host=name)
-    _rewrite(_file(path), change)
+    rewrite(hosts_file(path), change)
 
 
 def remove_host(name: str, *, path: Path | None = None) -> list[str]:
@@ -82,32 +84,34 @@ def remove_host(name: str, *, path: Path | None = None) -> list[str]:
         UnknownHost: hosts.yaml has no entry of that name.
         ConfigError: the file is not valid.
     """
-    file = _file(path)
+    file = hosts_file(path)
     groups: list[str] = []
 
     def change(text: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if name not in data.get("hosts", {}):
             known = ", ".join(sorted(data.get("hosts", {}))) or "none"
             raise UnknownHost(f"{file} has no entry `{name}` under `hosts:`; it has: {known}")
-        text, data = _without(text, data, ("hosts", name))
+        text, data = without(text, data, ("hosts", name))
         for group, members in list(data.get("groups", {}).items()):
             if name in members:
                 groups.append(group)
                 rest = [member for member in members if member != name]
                 full = ("groups", group)
-                text, data = _assign(text, full, rest), _assigned(data, full, rest)
+                text, data = put(text, data, full, rest)
         return text, data
 
-    _rewrite(file, change)
+    rewrite(file, change)
     return groups
 
 
-def _file(path: Path | None) -> Path:
+def hosts_file(path: Path | None = None) -> Path:
+    """The file that is changed: the user's hosts.yaml, or the one at `path`."""
     # A link (a dotfiles repository) stays a link: what it leads to is replaced.
     return (path or config_dir() / HOSTS_FILE).resolve()
 
 
-def _split(key: str) -> _Path:
+def split_key(key: str) -> _Path:
+    """The parts of a dotted key."""
     return tuple(key.split(".", 1)) if key.startswith("env.") else tuple(key.split("."))
 
 
@@ -141,7 +145,12 @@ def _nested_none(path: _Path) -> dict[str, Any]:
     return nested if isinstance(nested, dict) and path[0] not in ("env", "facts") else {}
 
 
-def _rewrite(file: Path, change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]]) -> None:
+def rewrite(file: Path, change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]]) -> None:
+    """Replace a file by what `change` makes of its text and data (`put`, `without`), if that is a valid one.
+
+    Raises:
+        ConfigError: it is not, or can't be made of this layout; the file is as it was.
+    """
     exists = file.exists()
     before = file.read_bytes() if exists else b""
     document = read(file) if exists else Document(file)
@@ -184,7 +193,13 @@ def _assigned(data: dict[str, Any], path: _Path, value: Any) -> dict[str, Any]:
     return data
 
 
-def _without(text: str, data: dict[str, Any], path: _Path) -> tuple[str, dict[str, Any]]:
+def put(text: str, data: dict[str, Any], path: _Path, value: Any) -> tuple[str, dict[str, Any]]:
+    """Text and data with the value at `path` set."""
+    return _assign(text, path, value), _assigned(data, path, value)
+
+
+def without(text: str, data: dict[str, Any], path: _Path) -> tuple[str, dict[str, Any]]:
+    """Text and data without what is at `path`."""
     layer: Any = data
     for part in path[:-1]:
         layer = layer.get(part, {}) if isinstance(layer, dict) else {}

@@ -7,6 +7,7 @@ in `config_file` and `config`; what a key does is in the module that uses it.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -183,6 +184,8 @@ class HostSettings(Section):
     ray: RayOptions = RayOptions()
     ec2: Ec2Options = Ec2Options()
     facts: dict[str, Any] = Field(default_factory=dict)
+    # What `setup` and `doctor` try to reach from the host, each NAME:PORT.
+    reach: tuple[Word, ...] = ("pypi.org:443", "conda.anaconda.org:443", "github.com:443")
     # Whether variables may be pickled, and code that the host sends be run here.
     trust: Literal["pickle"] | None = None
     connect_timeout: Annotated[Duration, Field(gt=0)] = 30.0
@@ -200,6 +203,11 @@ class HostConfig(HostSettings):
     def destination(self) -> str:
         """What ssh is asked for: `hostname` or else the name; either may be an alias of the ssh config."""
         return self.hostname or self.name
+
+    @property
+    def interpreter(self) -> str:
+        """The Python of the runs: `python`, or on the built-in host that of the notebook itself."""
+        return self.python if self.type != "local" or "python" in self.model_fields_set else sys.executable
 
 
 class Archive(Section):

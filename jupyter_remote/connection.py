@@ -17,7 +17,7 @@ from . import boot, liveness
 from .agent import messages as m
 from .agent.streams import COUNTED, WINDOW
 from .agent.version import PROTOCOL, VERSION
-from .agent.wire import MAX_PAYLOAD, Decoder, Frame, WireError, encode
+from .agent.wire import MAGIC, MAX_PAYLOAD, Decoder, Frame, WireError, encode
 from .config_models import HostConfig
 from .errors import ConnectionLost, DiskFull, LaunchError, ProtocolError, RemoteError, SyncError, UsageError
 from .transports import Channel, Prompter, Transport, make_transport
@@ -154,7 +154,7 @@ class Connection:
         host: the resolved settings.
         transport: what leads there.
         channel: an open channel on which the agent has said its magic bytes.
-        seen: what was read so far.
+        seen: what was read so far; what was said before the agent's first word is kept as `noise`.
     """
 
     def __init__(self, host: HostConfig, transport: Transport, channel: Channel, seen: bytes) -> None:
@@ -177,13 +177,18 @@ class Connection:
                 raise ProtocolError("the agent said hello and no more", host=host.name)
             early = list(self._decoder.receive(data))
         self.hello = self._check_hello(early[0])
+        self.noise = boot.printable(seen.partition(MAGIC)[0] + channel.stderr_tail().encode())[-2000:]
         self._reader = threading.Thread(target=self._read, name=f"jupyter-remote {host.name}", daemon=True)
         self._reader.start()
         liveness.watch(self, liveness.keepalive(host, transport))
 
     @classmethod
     def open(
-        cls, host: HostConfig, ask: Prompter | None = None, meanwhile: Callable[[], None] = lambda: None
+        cls,
+        host: HostConfig,
+        ask: Prompter | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+        patience: float | None = None,
     ) -> Connection:
         """Connects to the host and starts the agent there.
 
@@ -191,6 +196,7 @@ class Connection:
             host: the resolved settings.
             ask: who answers questions (passwords, unknown host keys); None for nobody.
             meanwhile: called while the host's Python starts: there is time then.
+            patience: seconds that the agent may take to answer, once there is a link.
 
         Raises:
             ConnectError, LaunchError, DiskFull: each with its advice.
@@ -198,18 +204,19 @@ class Connection:
         transport = make_transport(host, ask)
         try:
             # The built-in host is this very machine, so its Python is known: our own.
-            channel = transport.open(boot.command(sys.executable if host.type == "local" else None))
+            own = sys.executable if host.type == "local" else None
+            channel = transport.open(boot.command(own, host.python))
             meanwhile()
-            watchdog = threading.Timer(host.connect_timeout + 30, channel.close)
+            watchdog = threading.Timer(patience or host.connect_timeout + 30, channel.close)
             watchdog.daemon = True
             watchdog.start()
             try:
                 started, seen = boot.handshake(channel.read, channel.write)
                 if not started:
-                    raise cls._early_end(host, transport, channel, seen)
+                    raise boot.early_end(host.name, transport, channel, seen)
                 return cls(host, transport, channel, seen)
             except ConnectionLost:
-                raise cls._early_end(host, transport, channel, b"") from None
+                raise boot.early_end(host.name, transport, channel, b"") from None
             except WireError as error:
                 raise ProtocolError(f"the agent's hello is broken: {error}", host=host.name) from None
             finally:
@@ -217,17 +224,6 @@ class Connection:
         except BaseException:
             transport.close()
             raise
-
-    @staticmethod
-    def _early_end(host: HostConfig, transport: Transport, channel: Channel, seen: bytes) -> RemoteError:
-        status = channel.exit_status(5)
-        stderr = channel.stderr_tail()
-        error = boot.explain(status, stderr, host.name) or transport.explain(status, stderr)
-        banner = boot.printable(seen)[-500:]
-        if banner:
-            error.hint = f"{error.hint}\nThe host said: {banner}".strip()
-        channel.close()
-        return error
 
     def _check_hello(self, frame: Frame) -> dict[str, Any]:
         hello = frame.message

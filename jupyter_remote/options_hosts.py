@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .option_types import Argument, Command, Option
+from .options_setup import SETUP_COMMANDS
 from .options_words import HOST, JSON, NAMES, SETTINGS, SOME_HOSTS
 
 HOST_COMMANDS = (
@@ -44,6 +45,7 @@ HOST_COMMANDS = (
         arguments=(HOST,),
         examples=("%remote remove dgx01",),
     ),
+    *SETUP_COMMANDS,
     Command(
         "start",
         "Switch a machine of EC2 on, and wait until its sshd answers.",

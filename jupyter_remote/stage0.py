@@ -19,12 +19,12 @@ def another_python() -> None:
     """Runs a newer Python of this host instead; there it starts from the top."""
     if not os.environ.get("JUPYTER_REMOTE_RETRIED"):
         os.environ["JUPYTER_REMOTE_RETRIED"] = "1"
-        for minor in range(20, 7, -1):
-            for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
-                path = os.path.join(folder, "python3.%d" % minor)
-                if os.access(path, os.X_OK):
-                    boot = "import sys,zlib,base64;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
-                    os.execv(path, [path, "-I", "-S", "-c", boot, packed, digest])
+        folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        found = [os.path.join(f, "python3.%d" % n) for n in range(20, 7, -1) for f in folders]
+        for path in [*found, os.environ.get("JUPYTER_REMOTE_PYTHON", "")]:
+            if os.access(path, os.X_OK):
+                boot = "import sys,zlib,base64;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
+                os.execv(path, [path, "-I", "-S", "-c", boot, packed, digest])
     leave(97, "found only Python %d.%d (%s)" % (sys.version_info[0], sys.version_info[1], sys.executable))
 
 

@@ -51,14 +51,9 @@ def session_settings(host: HostConfig, mirror: str, name: str, one_run: str | No
         name: of the session.
         one_run: ``cell`` or ``program`` when it ends with that one run.
     """
-    python = host.python
-    if host.type == "local" and "python" not in host.model_fields_set:
-        import sys
-
-        python = sys.executable  # the built-in host is the environment of the notebook itself
     return {
         "name": name,
-        "python": python,
+        "python": host.interpreter,
         "env_setup": host.env_setup,
         "env": dict(host.env),
         "idle": host.session_idle,

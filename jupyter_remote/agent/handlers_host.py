@@ -29,6 +29,7 @@ class HostHandlers:
             m.EndRemains: self.end_remains,
             m.Meet: self.meet,
             m.StopWhenIdle: self.stop_when_idle,
+            m.Probe: self.probe,
         }
 
     def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
@@ -42,6 +43,12 @@ class HostHandlers:
         from .meeting import address, free_port
 
         stream.send(m.Facts({"port": free_port(), "address": address(), "node": os.uname().nodename}))
+
+    def probe(self, stream: Stream, message: m.Probe, _payload: bytes) -> None:
+        """Finds out what the host is and has."""
+        from .probe import probe
+
+        stream.send(m.Facts(probe(self.state, message.asked)))
 
     def list_sessions(self, stream: Stream, _message: m.ListSessions, _payload: bytes) -> None:
         """The live sessions."""

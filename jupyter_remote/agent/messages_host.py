@@ -52,3 +52,10 @@ class StopWhenIdle(Message):
 
     options: dict[str, Any]
     kind: ClassVar[int] = 180
+
+
+class Probe(Message):
+    """What the host is and has, found out in one go, answered by Facts. ``asked``: see `probe.probe`."""
+
+    asked: dict[str, Any]
+    kind: ClassVar[int] = 130

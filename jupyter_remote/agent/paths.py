@@ -25,8 +25,8 @@ def state_folder() -> str:
         os.makedirs(wanted, mode=0o700, exist_ok=True)
         if os.access(wanted, os.W_OK | os.X_OK):
             return wanted
-    except PermissionError:
-        pass
+    except OSError:
+        pass  # no permission, or a file system that is read-only or full
     return private_folder(f"jupyter-remote-{os.getuid()}")
 
 

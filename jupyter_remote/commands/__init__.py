@@ -9,13 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..parsing import Handler
-from . import cleaning, machines, manage, past, power, runs, settings, transfer, viewing
+from . import (
+    cleaning,
+    importing,
+    machines,
+    manage,
+    past,
+    power,
+    runs,
+    setting_up,
+    settings,
+    transfer,
+    viewing,
+)
 
 HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("list",): settings.list_all,
     ("show",): settings.show,
     ("set",): settings.change,
     ("remove",): settings.remove,
+    ("setup",): setting_up.setup,
+    ("doctor",): setting_up.doctor,
+    ("import",): importing.import_file,
     ("test",): machines.test,
     ("start",): power.start,
     ("stop",): power.stop,

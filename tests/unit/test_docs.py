@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from jupyter_remote.config import Config
+from jupyter_remote.hosts.checks import CHECKS
+from jupyter_remote.hosts.imports import FORMATS
 from jupyter_remote.options import CELL, walk
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +22,7 @@ PAGES = [
     "docs/widgets.md",
     "docs/hosts-many.md",
     "docs/ec2.md",
+    "docs/hosts.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -50,7 +53,8 @@ def test_lists_of_commands_are_complete(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CHANGELOG.md", "docs/input.md", "docs/runs.md", "docs/hosts-many.md"]
+    "page",
+    ["README.md", "CHANGELOG.md", "docs/input.md", "docs/runs.md", "docs/hosts-many.md", "docs/hosts.md"],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
     assert set(re.findall(r"`(--[a-z-]+)`", text(page))) <= FLAGS
@@ -62,6 +66,16 @@ def test_the_page_about_runs_names_all_that_can_be_done_to_them() -> None:
     assert set(named) == about - {"runs"}
     flags = {flag for words in about for flag in COMMANDS[words].flags} - {"--json", "--quiet"}
     assert set(re.findall(r"(--[a-z-]+)", text("docs/runs.md"))) >= flags
+
+
+def test_the_page_about_hosts_names_every_check_and_every_kind_of_file() -> None:
+    page = text("docs/hosts.md")
+    table = page.partition("<!-- checks: begin -->")[2].partition("<!-- checks: end -->")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert rows == [[check.name + " *" * check.local, check.help] for check in CHECKS]
+    for kind in FORMATS.values():
+        name, _, tool = kind.title.removeprefix("a ").partition(" of ")
+        assert f"| `{name}` of {tool}" in page
 
 
 @pytest.mark.parametrize("page", PAGES)
