@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -18,10 +19,11 @@ from typing import Any
 
 import nbformat
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 START_S = 60.0
 # A slow machine that does other things beside; nothing waits this long when all is well.
-PATIENCE_MS = 30_000.0
+PATIENCE_MS = 10_000.0
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 _NEWS = {"fetchNews": "false", "checkForUpdates": False}
 _CONNECTED = """async () => {
@@ -195,13 +197,25 @@ class Notebook:
 
     def type(self, index: int, text: str) -> None:
         """Puts the text into a cell as if it were typed there, with the cursor at its end."""
-        self.page.evaluate("index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index }", index)
+        self.page.evaluate(
+            "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index }", index
+        )
         editor = self.cell(index).locator(".cm-content")
         editor.click()
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(text)
         self.page.keyboard.press("Control+End")
         expect(editor).to_contain_text(text.splitlines()[-1])
+
+    def press(self, key: str, shows: Locator) -> None:
+        """Presses a key until it shows something: a session that is too slow is not waited for."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while True:
+            self.page.keyboard.press(key)
+            with contextlib.suppress(PlaywrightTimeout):
+                shows.wait_for(timeout=2000)
+                return
+            assert time.monotonic() < deadline, f"{key} shows nothing: {shows}"
 
     def insert(self, text: str) -> int:
         """Adds a cell at the end; returns its number."""
@@ -223,6 +237,13 @@ class Notebook:
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
         return self.path.stat().st_size
+
+    def warnings(self) -> list[str]:
+        """What the log console has: outputs that belong to no cell."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('logconsole:open')")
+        messages = self.page.locator(".jp-LogConsole .jp-OutputArea-output")
+        expect(self.page.locator(".jp-LogConsole")).to_be_visible()
+        return messages.all_inner_texts()
 
     def picture(self) -> None:
         """Keeps a screenshot of this moment; else one is made at the end of the test."""

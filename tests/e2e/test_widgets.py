@@ -81,5 +81,46 @@ def test_a_sliders_callback_answers_after_the_cell(notebook: Open, host: str) ->
     text = curve.get_by_role("textbox").last
     text.fill("steep")
     text.press("Enter")
+    expect(curve.locator("img")).not_to_have_attribute("src", before or "")
     lab.idle()
     lab.picture()
+
+
+# Its figures are too large to be told to the host as what the output widget has shown.
+LARGE = """import numpy, matplotlib.pyplot as plt
+from ipywidgets import interact
+@interact(size=(600, 602))
+def noise(size):
+    plt.figure(figsize=(8, 8))
+    plt.imshow(numpy.random.rand(size, size, 3), interpolation='nearest')
+    plt.show()
+    print('size', size)
+"""
+
+
+def test_widgets_are_there_after_a_reload(notebook: Open, host: str) -> None:
+    mine = "import ipywidgets\nipywidgets.IntSlider(7, description='here')"
+    lab = notebook([mine, *(f"%%remote {host}\n{cell}" for cell in (SLIDER, INTERACT, LARGE))])
+    lab.run(1, 2, 3, 4)
+    move(lab.output(2), 2)
+    move(lab.output(3), 2)
+    move(lab.output(4), 1)
+    expect(lab.output(3)).to_contain_text("power 5")
+    expect(lab.output(4)).to_contain_text("size 602")
+    lab.idle()
+    lab.save()
+    lab.reload()
+    expect(lab.output(1)).to_contain_text("here")
+    expect(lab.output(2).locator(".widget-label").last).to_contain_text("2 layers")
+    expect(lab.output(3)).to_contain_text("power 5")
+    expect(lab.output(3).locator("img")).to_have_count(1)
+    expect(lab.output(4)).to_contain_text("size 602")
+    # They are alive, too.
+    move(lab.output(2), 1)
+    expect(lab.output(2).locator(".widget-label").last).to_contain_text("3 layers")
+    move(lab.output(3), -1)
+    expect(lab.output(3)).to_contain_text("power 4")
+    expect(lab.output(3).locator("img")).to_have_count(1)
+    lab.idle()
+    lab.picture()
+    assert lab.warnings() == []
