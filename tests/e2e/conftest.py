@@ -93,7 +93,7 @@ def page(chromium: Browser) -> Iterator[Page]:
         if message.type == "error":
             errors.append(f"{message.text} ({message.location.get('url', '')})")
 
-    context = chromium.new_context(viewport={"width": 1280, "height": 1000})
+    context = chromium.new_context(viewport={"width": 1280, "height": 1200})
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.on("console", heard)
@@ -120,7 +120,7 @@ def notebook(
     def open_notebook(cells: list[str]) -> Notebook:
         one = Notebook(page, lab, folder / "Notebook.ipynb", PICTURES / f"{name}.png")
         opened.append(one)
-        one.write(["%load_ext jupyter_remote", *cells])
+        one.write(["%load_ext jupyter_remote", *(cell.rstrip() for cell in cells)])
         one.open()
         one.run(0)
         return one

@@ -23,7 +23,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 START_S = 60.0
 # A slow machine that does other things beside; nothing waits this long when all is well.
-PATIENCE_MS = 10_000.0
+PATIENCE_MS = 30_000.0
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 _NEWS = {"fetchNews": "false", "checkForUpdates": False}
 _CONNECTED = """async () => {
