@@ -58,6 +58,7 @@ class Comms:
         self._session = session
         self._open: dict[str, BaseComm] = {}
         self._states: dict[str, WidgetState] = {}
+        self._turn = threading.RLock()
         self._lock = threading.Lock()
         self._later: list[dict[str, Any]] = []
         self._waiting = False
@@ -134,11 +135,14 @@ class Comms:
         if action == "close":
             self._open.pop(said["comm_id"], None)
             self._states.pop(said["comm_id"], None)
-        with self._lock:
-            if self._waiting:
-                self._later.append(said)
-                return
-        self._say([said])
+        # A kernel with subshells handles messages in several threads. In a queue behind each other they would
+        # be answered before they have run, and a page drops the outputs that come after the answer.
+        with self._turn:
+            with self._lock:
+                if self._waiting:
+                    self._later.append(said)
+                    return
+            self._say([said])
 
     def _answered(self, name: str, data: dict[str, Any], message: dict[str, Any]) -> bool:
         """Whether the host needn't hear it: a page that was loaded anew asks what a widget is like."""

@@ -137,6 +137,57 @@ def test_a_sliders_callback_runs_on_the_host_after_the_cell(kernel: Kernel) -> N
     assert "now 14\n" in [one.get("text") for one in move(kernel, slider, 14)]
 
 
+TWO = """
+import ipywidgets, os, time
+first, second = ipywidgets.IntSlider(), ipywidgets.IntSlider()
+def moved(change):
+    print('begin', change['new'], flush=True)
+    while change['new'] == 2 and not os.path.exists(GO):
+        time.sleep(0.01)
+    print('end', change['new'], flush=True)
+first.observe(moved, 'value')
+second.observe(moved, 'value')
+print(first.comm.comm_id, second.comm.comm_id, flush=True)
+"""
+
+
+def test_callbacks_of_two_threads_of_the_kernel_take_turns(kernel: Kernel, tmp_path: Path) -> None:
+    client, go = kernel.client, tmp_path / "go"
+    client.control_channel.send(client.session.msg("create_subshell_request"))
+    subshell = client.get_control_msg(timeout=60)["content"]["subshell_id"]
+    answer = kernel.run(f"%%remote local --quiet\n{TWO.replace('GO', repr(str(go)))}")
+    first, second = kernel.text(answer, "stdout").split()
+
+    def send(comm_id: str, value: int) -> str:
+        data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
+        message = client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        message["header"]["subshell_id"] = subshell
+        client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    told: dict[str, list[str]] = {}
+
+    def until(what: str, of: str) -> None:
+        while what not in told.get(of, []):
+            message = client.get_iopub_msg(timeout=60)
+            content = message["content"]
+            said = content.get("execution_state") or content.get("text") or message["msg_type"]
+            told.setdefault(message["parent_header"].get("msg_id"), []).extend(said.splitlines())
+
+    # The first message still comes to the main thread, and makes the next come to the subshell's.
+    until("idle", send(first, 1))
+    slow = send(first, 2)
+    until("begin 2", slow)
+    after = send(second, 3)
+    until("busy", after)
+    go.touch()
+    until("idle", slow)
+    until("idle", after)
+    # Nothing comes after the answer.
+    assert [one for one in told[after] if one != "comm_msg"] == ["busy", "begin 3", "end 3", "idle"]
+    assert [one for one in told[slow] if one != "comm_msg"] == ["busy", "begin 2", "end 2", "idle"]
+
+
 def test_interact_shows_outputs_and_errors_in_its_own_place(kernel: Kernel) -> None:
     answers = []
     for line in ("", "%%remote local --quiet\n"):

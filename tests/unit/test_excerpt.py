@@ -13,7 +13,7 @@ from jupyter_remote.excerpt import LATEST_LINES, LINE_COST, Excerpt
 
 
 def test_below_the_limit_nothing_is_left_out() -> None:
-    excerpt = Excerpt(122)
+    excerpt = Excerpt(130)
     assert excerpt.add("stdout", "a" * 49 + "\n") == "a" * 49 + "\n"
     assert not excerpt.full
     assert excerpt.add("stderr", "b\n" * 5) == ""
