@@ -31,7 +31,8 @@ e2e:
 
 test-torch:
 	@scripts/environment test torch
-	@scripts/test tests/unit/test_variables_tables.py
+	@scripts/system-packages openssh-client openssh-server
+	@scripts/test -k tensors tests/unit/test_variables_tables.py tests/integration/test_send_fetch.py
 
 kills:
 	@scripts/system-packages openssh-client openssh-server rsync git

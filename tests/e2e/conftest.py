@@ -5,7 +5,6 @@ They run in a process of their own (`make e2e`): Playwright's event loop tolerat
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 from lab import PATIENCE_MS, Lab, Notebook
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from sshd import HOST, SshHost, pytest_runtest_makereport, sshd
+from sshd import SshHost, pytest_runtest_makereport, sshd
 
 from jupyter_remote.config import Config
 from jupyter_remote.remote import Remote
@@ -57,13 +56,8 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def lab(sshd: SshHost) -> Iterator[Lab]:
-    """A JupyterLab whose kernels know two hosts: `local`, and `own` behind a real sshd.
-
-    The account of `own` is that of the tests, since no other may be able to read their interpreter; the home
-    is not.
-    """
-    server = sshd.start(["PermitRootLogin prohibit-password"], env={"HOME": str(sshd.new_home())})
-    sshd.alias("own", HostName=HOST, Port=server.port, User=getpass.getuser())
+    """A JupyterLab whose kernels know two hosts: `local`, and `own` behind a real sshd."""
+    sshd.start_own("own")
     hosts = {"own": {"type": "ssh", "python": sys.executable}}
     config = Path(os.environ["JUPYTER_REMOTE_CONFIG_DIR"])
     (config / "hosts.yaml").write_text(json.dumps({"hosts": hosts}))

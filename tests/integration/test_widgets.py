@@ -398,12 +398,8 @@ def test_an_interrupt_reaches_the_callback(workspace: Path) -> None:
 def ssh_workspace(
     ssh_host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Path, Proxy]]:
-    """A project whose host, behind a real sshd, runs cells in the interpreter of the tests; and its link.
-
-    The account is that of the tests, since no other may be able to read that interpreter; the home is not.
-    """
-    home = ssh_host.new_home()
-    server = ssh_host.start(["PermitRootLogin prohibit-password"], env={"HOME": str(home)})
+    """A project whose host, behind a real sshd, runs cells in the interpreter of the tests; and its link."""
+    server = ssh_host.start_own("own")
     config = tmp_path / "config"
     config.mkdir()
     hosts = {"own": {"type": "ssh", "python": sys.executable}}
