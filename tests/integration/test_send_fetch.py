@@ -76,7 +76,10 @@ def test_tensors_go_there_and_come_back(local: Place) -> None:
     torch = pytest.importorskip("torch")
     model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
     values = {"tensor": torch.arange(12, dtype=torch.bfloat16).reshape(3, 4).T, "state": model.state_dict()}
-    code = "import torch\nkind = type(tensor).__name__\ntwice = tensor * 2\nstate2 = {k: v + 1 for k, v in state.items()}"
+    code = (
+        "kind = type(tensor).__name__\ntwice = tensor * 2\n"
+        "state2 = {name: one + 1 for name, one in state.items()}"
+    )
     with client(local) as remote:
         found = remote.run_cell(code, send=values, fetch=[*values, "kind", "twice", "state2"]).fetch()
     assert found["kind"] == "Tensor"

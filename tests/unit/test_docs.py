@@ -66,8 +66,8 @@ def test_the_page_about_runs_names_all_that_can_be_done_to_them() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_make_targets_exist(page: str) -> None:
-    targets = re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE)
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", text(page), re.MULTILINE)) <= set(targets)
+    targets = re.findall(r"^([a-z0-9-]+):", text("Makefile"), re.MULTILINE)
+    assert set(re.findall(r"(?:^|`)make ([a-z0-9-]+)", text(page), re.MULTILINE)) <= set(targets)
 
 
 @pytest.mark.parametrize("page", PAGES)
