@@ -25,6 +25,7 @@ from .follow import follow
 from .link_line import LinkLine
 from .run import Run, accepted
 from .starting import PATIENCE_S, new_run_id
+from .widget_states import TARGET, WidgetState, answer_pages
 
 if TYPE_CHECKING:
     from comm.base_comm import BaseComm
@@ -39,6 +40,8 @@ _sessions: dict[tuple[HostLink, str], Comms] = {}
 def comms_of(remote: Remote, run: Run) -> Comms:
     """Return the comms of the session of `run`, in this kernel."""
     session = str(run.record.get("session"))
+    if not _sessions:
+        answer_pages(lambda: [one for comms in list(_sessions.values()) for one in comms.states()])
     return _sessions.setdefault((remote.link, session), Comms(remote.link, session))
 
 
@@ -54,11 +57,17 @@ class Comms:
         self._link = link
         self._session = session
         self._open: dict[str, BaseComm] = {}
+        self._states: dict[str, WidgetState] = {}
+        self._turn = threading.RLock()
         self._lock = threading.Lock()
         self._later: list[dict[str, Any]] = []
         self._waiting = False
         self._capturing: set[str] = set()
         self._seen: str | None = None
+
+    def states(self) -> list[tuple[str, WidgetState]]:
+        """What its widgets are like, by their ids."""
+        return list(self._states.items())
 
     # From the host.
 
@@ -80,11 +89,12 @@ class Comms:
         elif action == "open":
             # A run that is shown once more: its widgets go through it all again.
             if "state" in data:
-                local.send({"method": "update", **data}, metadata, buffers)
+                self._send(local, {"method": "update", **data}, metadata, buffers)
         elif action == "msg":
-            local.send(data, metadata, buffers)
+            self._send(local, data, metadata, buffers)
         elif action == "close":
             del self._open[name]
+            self._states.pop(name, None)
             local.close(data, metadata, buffers)
 
     def _here(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -98,6 +108,11 @@ class Comms:
         self._capturing.add(name)
         return {**data, "state": {**state, "msg_id": _kernel().get_parent()["header"]["msg_id"]}}
 
+    def _send(self, local: BaseComm, data: dict[str, Any], metadata: Any, buffers: list[bytes]) -> None:
+        if local.comm_id in self._states:
+            self._states[local.comm_id].hear(data, buffers)
+        local.send(data, metadata, buffers)
+
     def _opened(self, name: str, target: str, data: Any, metadata: Any, buffers: list[bytes]) -> None:
         from comm import create_comm
 
@@ -105,27 +120,49 @@ class Comms:
         local.on_msg(lambda message: self._heard("msg", message))
         local.on_close(lambda message: self._heard("close", message))
         self._open[name] = local
+        if target == TARGET:
+            self._states[name] = WidgetState(data, buffers)
 
     # From the front end.
 
     def _heard(self, action: str, message: dict[str, Any]) -> None:
         content = message["content"]
+        if action == "msg" and self._answered(content["comm_id"], content.get("data") or {}, message):
+            return
         said = {"action": action, "comm_id": content["comm_id"], "data": content.get("data")}
         said["metadata"] = message.get("metadata")
         said["buffers"] = [base64.b64encode(one).decode("ascii") for one in message.get("buffers") or ()]
         if action == "close":
             self._open.pop(said["comm_id"], None)
-        with self._lock:
-            if self._waiting:
-                self._later.append(said)
-                return
-        self._say([said])
+            self._states.pop(said["comm_id"], None)
+        # A kernel with subshells handles messages in several threads. In a queue behind each other they would
+        # be answered before they have run, and a page drops the outputs that come after the answer.
+        with self._turn:
+            with self._lock:
+                if self._waiting:
+                    self._later.append(said)
+                    return
+            self._say([said])
+
+    def _answered(self, name: str, data: dict[str, Any], message: dict[str, Any]) -> bool:
+        """Whether the host needn't hear it: a page that was loaded anew asks what a widget is like."""
+        state, local = self._states.get(name), self._open.get(name)
+        if state is None or local is None:
+            return False
+        if data.get("method") == "request_state":
+            answer, buffers = state.update()
+            local.send(answer, None, buffers)
+            return True
+        state.hear(data, message.get("buffers") or ())
+        return False
 
     def _say(self, said: list[dict[str, Any]]) -> None:
         host = self._link.host.name
         try:
             for payload in _payloads(said):
                 if len(payload) > MAX_PAYLOAD:
+                    if _is_echo(payload):
+                        continue
                     raise UsageError(f"{len(payload)} bytes are too much for one message")
                 run = self._start(payload)
                 if run is None:
@@ -187,6 +224,7 @@ class Comms:
         for local in list(self._open.values()):
             local.close()
         self._open.clear()
+        self._states.clear()
         self._capturing.clear()
 
 
@@ -195,6 +233,12 @@ def _payloads(said: list[dict[str, Any]]) -> list[bytes]:
     if len(said) == 1 or len(whole) <= MAX_PAYLOAD:
         return [whole]
     return [json.dumps([one]).encode("ascii") for one in said]
+
+
+def _is_echo(payload: bytes) -> bool:
+    """Whether an output widget tells the host what the host itself has just shown in it."""
+    states = [(one["data"] or {}).get("state") for one in json.loads(payload)]
+    return all(isinstance(state, dict) and state.keys() == {"outputs"} for state in states)
 
 
 def _show_error(error: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ configuration or known_hosts is read or written.
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import pwd
 import shlex
@@ -156,6 +157,16 @@ class SshHost:
         if known:
             with self.known_hosts.open("a") as stream:
                 stream.write(server.known_hosts_lines())
+        return server
+
+    def start_own(self, name: str) -> Server:
+        """Another sshd and an alias for it, whose sessions can run the interpreter of the tests.
+
+        Nobody else may be able to read that, so the account is that of the tests; the home is not.
+        """
+        home = self.new_home()
+        server = self.start(["PermitRootLogin prohibit-password"], env={"HOME": str(home)})
+        self.alias(name, HostName=HOST, Port=server.port, User=getpass.getuser())
         return server
 
     def stop(self, server: Server) -> None:

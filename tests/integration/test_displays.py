@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import sys
+import sysconfig
 import venv
 from collections.abc import Iterable
 from pathlib import Path
@@ -124,6 +127,17 @@ def test_displays_come_over_ssh(ssh_host: SshHost, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_every_display_comes_over_ssh(
+    ssh_host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh_host.start_own("own")
+    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
+    hosts = {"own": {"type": "ssh", "python": sys.executable}}
+    (tmp_path / "hosts.yaml").write_text(json.dumps({"hosts": hosts}))
+    assert differences("own", CELLS, tmp_path) == {}
+
+
+@pytest.mark.slow
 def test_a_notebook_stays_small(tmp_path: Path) -> None:
     cells = ["%load_ext jupyter_remote", f"%%remote local\n{FLOOD}", f"%%remote local\n{BAR}"]
     _, flood, bar, logged, _ = execute([*cells, LOG, "%remote sessions stop local"], tmp_path)
@@ -183,3 +197,34 @@ def test_a_host_without_ipython_displays_too(local: Place, tmp_path: Path) -> No
     assert shown[5].data["wait"] is True
     failed = local.run("def f():\n    raise ValueError('bad')\nf()")
     assert failed.error is not None and "in f\n    raise ValueError('bad')" in failed.error["traceback"][0]
+
+
+# Needs packages, but not IPython: what `pip install torch pandas matplotlib` gives a cluster's Python.
+PACKAGES = """
+import matplotlib.pyplot as plt, pandas as pd
+plt.figure(figsize=(1, 1)); plt.plot([1, 2])
+plt.show()
+plt.figure(figsize=(2, 1)); plt.plot([2, 1])
+pd.DataFrame({'a': [1, 2]})
+"""
+
+
+@pytest.mark.slow
+def test_tables_and_figures_come_without_ipython(local: Place, tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare")
+    (packages,) = (tmp_path / "bare").glob("lib/*/site-packages")
+    (packages / "all.pth").write_text(
+        f"{sysconfig.get_path('purelib')}\nimport sys; sys.modules['IPython'] = None\n"
+    )
+    python = str(tmp_path / "bare" / "bin" / "python")
+    local.remote.host = local.remote.host.model_copy(update={"python": python})
+    seen: list[Event] = []
+    local.remote.run_cell(PACKAGES).wait(seen.append).check()
+    shown = [one for one in seen if one.kind not in ("state", "end")]
+    assert sorted(one.kind for one in shown) == ["display", "display", "result"]
+    pictures = [one.data["data"]["image/png"] for one in shown if one.kind == "display"]
+    assert all(base64.b64decode(one).startswith(b"\x89PNG") for one in pictures)
+    (table,) = [one.data["data"] for one in shown if one.kind == "result"]
+    assert "<table" in table["text/html"] and table["text/plain"].split() == ["a", "0", "1", "1", "2"]
+    bar = "from tqdm.auto import tqdm\nfor _ in tqdm(range(3)): pass"
+    assert "3/3" in local.printed(bar, "stderr")

@@ -71,6 +71,28 @@ def test_values_of_many_types_go_there_and_come_back(local: Place) -> None:
     assert left(local) == []
 
 
+def test_tensors_go_there_and_come_back(local: Place) -> None:
+    # `make test-torch` has it.
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    values = {"tensor": torch.arange(12, dtype=torch.bfloat16).reshape(3, 4).T, "state": model.state_dict()}
+    code = (
+        "kind = type(tensor).__name__\ntwice = tensor * 2\n"
+        "state2 = {name: one + 1 for name, one in state.items()}"
+    )
+    with client(local) as remote:
+        found = remote.run_cell(code, send=values, fetch=[*values, "kind", "twice", "state2"]).fetch()
+    assert found["kind"] == "Tensor"
+    assert torch.equal(found["tensor"], values["tensor"]) and torch.equal(
+        found["twice"], values["tensor"] * 2
+    )
+    assert type(found["state"]) is type(values["state"]) and found["state"].keys() == values["state"].keys()
+    for name, one in values["state"].items():
+        assert torch.equal(found["state"][name], one) and torch.equal(found["state2"][name], one + 1)
+    model.load_state_dict(found["state"], strict=True)
+    assert left(local) == []
+
+
 def test_send_and_fetch_without_a_cell(place: Place) -> None:
     large = {"bytes": bytes(range(256)) * 20_000, "numbers": [0.5] * 300_000}
     place.remote.send(large)

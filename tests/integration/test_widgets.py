@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,18 @@ def said(messages: list[Message]) -> list[Any]:
 def move(
     kernel: Kernel, comm_id: str, value: int, on_message: Callable[[Message], None] | None = None
 ) -> list[Message]:
-    """Moves a slider as a front end does; returns all that comes of it until the kernel is idle again."""
-    data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
+    """Moves a slider as a front end does; returns all that comes of it."""
+    return tell(kernel, comm_id, {"value": value}, on_message)
+
+
+def tell(
+    kernel: Kernel,
+    comm_id: str,
+    state: dict[str, Any],
+    on_message: Callable[[Message], None] | None = None,
+) -> list[Message]:
+    """Changes a widget as a front end does; returns all that comes of it until the kernel is idle again."""
+    data = {"method": "update", "state": state, "buffer_paths": []}
     message = kernel.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
     kernel.client.shell_channel.send(message)
     told: list[Message] = []
@@ -124,6 +135,57 @@ def test_a_sliders_callback_runs_on_the_host_after_the_cell(kernel: Kernel) -> N
     assert kernel.text(kernel.run("%%remote local --quiet\nprint(slider.value)"), "stdout") == "21\n"
     assert [one.get("evalue") for one in move(kernel, slider, 13) if one["kind"] == "error"] == ["thirteen"]
     assert "now 14\n" in [one.get("text") for one in move(kernel, slider, 14)]
+
+
+TWO = """
+import ipywidgets, os, time
+first, second = ipywidgets.IntSlider(), ipywidgets.IntSlider()
+def moved(change):
+    print('begin', change['new'], flush=True)
+    while change['new'] == 2 and not os.path.exists(GO):
+        time.sleep(0.01)
+    print('end', change['new'], flush=True)
+first.observe(moved, 'value')
+second.observe(moved, 'value')
+print(first.comm.comm_id, second.comm.comm_id, flush=True)
+"""
+
+
+def test_callbacks_of_two_threads_of_the_kernel_take_turns(kernel: Kernel, tmp_path: Path) -> None:
+    client, go = kernel.client, tmp_path / "go"
+    client.control_channel.send(client.session.msg("create_subshell_request"))
+    subshell = client.get_control_msg(timeout=60)["content"]["subshell_id"]
+    answer = kernel.run(f"%%remote local --quiet\n{TWO.replace('GO', repr(str(go)))}")
+    first, second = kernel.text(answer, "stdout").split()
+
+    def send(comm_id: str, value: int) -> str:
+        data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
+        message = client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        message["header"]["subshell_id"] = subshell
+        client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    told: dict[str, list[str]] = {}
+
+    def until(what: str, of: str) -> None:
+        while what not in told.get(of, []):
+            message = client.get_iopub_msg(timeout=60)
+            content = message["content"]
+            said = content.get("execution_state") or content.get("text") or message["msg_type"]
+            told.setdefault(message["parent_header"].get("msg_id"), []).extend(said.splitlines())
+
+    # The first message still comes to the main thread, and makes the next come to the subshell's.
+    until("idle", send(first, 1))
+    slow = send(first, 2)
+    until("begin 2", slow)
+    after = send(second, 3)
+    until("busy", after)
+    go.touch()
+    until("idle", slow)
+    until("idle", after)
+    # Nothing comes after the answer.
+    assert [one for one in told[after] if one != "comm_msg"] == ["busy", "begin 3", "end 3", "idle"]
+    assert [one for one in told[slow] if one != "comm_msg"] == ["busy", "begin 2", "end 2", "idle"]
 
 
 def test_interact_shows_outputs_and_errors_in_its_own_place(kernel: Kernel) -> None:
@@ -242,6 +304,70 @@ print(picture.comm.comm_id, back.comm.comm_id)
     await_true(lambda: kernel.client.get_iopub_msg(timeout=60) and (back, b"ba\xff\0") in seen)
 
 
+PICTURE = "import ipywidgets\npicture = ipywidgets.Image(value=b'\\0\\xff' * 9, width='7')"
+
+
+def ask_all(kernel: Kernel) -> dict[str, Any]:
+    """The states of all widgets by their ids, as a page asks for them that is loaded anew."""
+    session, shell = kernel.client.session, kernel.client.shell_channel
+    name = uuid.uuid4().hex
+    content = {"comm_id": name, "target_name": "jupyter.widget.control", "data": {}}
+    shell.send(session.msg("comm_open", content, metadata={"version": "1.0.0"}))
+    shell.send(session.msg("comm_msg", {"comm_id": name, "data": {"method": "request_states"}}))
+    while True:
+        answer = kernel.client.get_iopub_msg(timeout=60)
+        if answer["msg_type"] == "comm_msg" and answer["content"]["comm_id"] == name:
+            data = answer["content"]["data"]
+            assert data["method"] == "update_states"
+            for (widget, *path, last), one in zip(data["buffer_paths"], answer["buffers"], strict=True):
+                into = data["states"][widget]
+                for key in path:
+                    into = into[key]
+                into[last] = bytes(one)
+            return dict(data["states"])
+
+
+def test_a_page_that_is_loaded_anew_is_told_of_all_widgets(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run(f"{PICTURE}\nhere = picture.comm.comm_id")
+    shown = kernel.run(f"%%remote local --quiet\n{PICTURE}\nprint(picture.comm.comm_id)")
+    slider, label = kernel.text(kernel.run(f"%%remote local --quiet\n{SLIDER}"), "stdout").split()
+    move(kernel, slider, 21)
+    here = str(kernel.run("here")["outputs"][0]["data"]["text/plain"]).strip("'")
+    there = kernel.text(shown, "stdout").strip()
+    # The host needn't answer: a run has the session.
+    go = tmp_path / "go"
+    kernel.run(f"%%remote local --detach\n{LOOP.format(go=str(go))}")
+    states = ask_all(kernel)
+    go.touch()
+    for state in (states[here], states[there]):
+        state["state"].pop("layout")
+    assert states[there] == states[here] and states[there]["state"]["value"] == b"\0\xff" * 9
+    assert states[slider]["state"]["value"] == 21
+    assert states[label]["state"]["value"] == "42"
+    # An older page asks each; a widget that is closed is not told of.
+    data = {"method": "request_state"}
+    kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", {"comm_id": label, "data": data}))
+    told = await_true(lambda: _update(kernel.client.get_iopub_msg(timeout=60), label))
+    assert told["value"] == "42" and told["_model_name"] == "LabelModel"
+    kernel.run("%%remote local --quiet\nlabel.close()")
+    assert label not in ask_all(kernel)
+
+
+def test_what_is_too_large_to_be_sent_is_said_unless_the_host_has_shown_it(kernel: Kernel) -> None:
+    code = "import ipywidgets\nout = ipywidgets.Output()\nprint(out.comm.comm_id)"
+    name = kernel.text(kernel.run(f"%%remote local --quiet\n{code}"), "stdout").strip()
+    # Otherwise pyzmq would open descriptors for its own collector of messages, and keep them.
+    kernel.client.session.copy_threshold = 1 << 30
+    stream = {"output_type": "stream", "name": "stdout", "text": "x" * (1 << 20)}
+    for state, complaints in (({"outputs": [stream]}, []), ({"outputs": [stream], "more": 1}, ["stderr"])):
+        assert [one.get("name") for one in tell(kernel, name, state)] == complaints
+
+
+def _update(message: Message, comm_id: str) -> Any:
+    content = message["content"]
+    return message["msg_type"] == "comm_msg" and content["comm_id"] == comm_id and content["data"]["state"]
+
+
 def test_a_session_without_widgets_does_not_import_what_they_need(local: Place) -> None:
     code = "import sys\nprint([name for name in ('comm', 'ipywidgets') if name in sys.modules])"
     assert local.printed(code) == "[]\n"
@@ -272,12 +398,8 @@ def test_an_interrupt_reaches_the_callback(workspace: Path) -> None:
 def ssh_workspace(
     ssh_host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Path, Proxy]]:
-    """A project whose host, behind a real sshd, runs cells in the interpreter of the tests; and its link.
-
-    The account is that of the tests, since no other may be able to read that interpreter; the home is not.
-    """
-    home = ssh_host.new_home()
-    server = ssh_host.start(["PermitRootLogin prohibit-password"], env={"HOME": str(home)})
+    """A project whose host, behind a real sshd, runs cells in the interpreter of the tests; and its link."""
+    server = ssh_host.start_own("own")
     config = tmp_path / "config"
     config.mkdir()
     hosts = {"own": {"type": "ssh", "python": sys.executable}}

@@ -136,7 +136,7 @@ def test_a_wish_to_clear_stays_when_nothing_comes(shown: Shown) -> None:
 
 
 def test_too_much_text_is_an_end_that_changes_and_then_the_end(shown: Shown) -> None:
-    area = make(shown, limit=40)
+    area = make(shown, limit=76)
     for number in range(100):
         area.text("stdout", f"line {number:2}\n")
         area.flush()
@@ -152,7 +152,7 @@ def test_too_much_text_is_an_end_that_changes_and_then_the_end(shown: Shown) -> 
 
 
 def test_clearing_makes_room_again(shown: Shown) -> None:
-    area = make(shown, limit=40)
+    area = make(shown, limit=76)
     area.text("stdout", "x\n" * 100)
     area.clear(lambda: shown.append(("clear", None)), wait=False)
     area.text("stdout", "new\n")

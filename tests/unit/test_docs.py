@@ -80,8 +80,8 @@ def test_the_page_about_hosts_names_every_check_and_every_kind_of_file() -> None
 
 @pytest.mark.parametrize("page", PAGES)
 def test_make_targets_exist(page: str) -> None:
-    targets = re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE)
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", text(page), re.MULTILINE)) <= set(targets)
+    targets = re.findall(r"^([a-z0-9-]+):", text("Makefile"), re.MULTILINE)
+    assert set(re.findall(r"(?:^|`)make ([a-z0-9-]+)", text(page), re.MULTILINE)) <= set(targets)
 
 
 @pytest.mark.parametrize("page", PAGES)

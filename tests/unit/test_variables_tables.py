@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from parcels import parcel_of, trip, unpacked
@@ -123,8 +124,6 @@ def test_tables_of_arrow() -> None:
 
 
 def test_tables_of_polars() -> None:
-    # Not a test dependency: 50 MB for one kind of value.
-    pl = pytest.importorskip("polars")
     frame = pl.DataFrame(
         {"a": [1, None], "s": ["x", "y"], "l": [[1], []], "d": [datetime.date(2020, 1, 1)] * 2}
     )
@@ -136,7 +135,7 @@ def test_tables_of_polars() -> None:
 
 
 def test_tensors() -> None:
-    # Not a test dependency: 200 MB and more.
+    # 200 MB and more, so it is no dependency of `make test`; `make test-torch` has it.
     torch = pytest.importorskip("torch")
     for name in ("bool", "uint8", "int64", "float16", "bfloat16", "float32", "float64", "complex64"):
         for shape in ((), (0,), (3, 4), (2, 0)):
