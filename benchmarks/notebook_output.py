@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from .harness import Row, at_most_bytes, at_most_times, interleaved
@@ -29,7 +30,7 @@ engines = cluster.start_and_connect_sync()
 
 def measure(quick: bool) -> Iterator[Row]:
     n = 3 if quick else 9
-    with open_host() as host, _kernel(str(host.scratch)) as kernel:
+    with open_host() as host, _kernel(str(_workspace(host.scratch))) as kernel:
         kernel("%load_ext jupyter_remote")
         kernel(PEER)
         try:
@@ -46,6 +47,13 @@ def measure(quick: bool) -> Iterator[Row]:
         finally:
             kernel("cluster.stop_cluster_sync()")
             kernel(f"%remote sessions stop {host.name}")
+
+
+def _workspace(scratch: Path) -> Path:
+    # Not the scratch folder, which holds the history of runs: each cell would sync the note of the last one.
+    folder = scratch / "notebook"
+    folder.mkdir()
+    return folder
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import hashlib
 import io
 import re
 import shlex
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -43,6 +44,7 @@ _PLAIN_PATH = re.compile(r"(?:~|)(?:/[\w.+-]+)+")
 
 
 CHECK_SIZE = 16
+_zipping = threading.Lock()
 
 
 @lru_cache(maxsize=1)
@@ -62,6 +64,13 @@ def agent_digest() -> str:
 
 def agent_zip() -> bytes:
     """What ships: a zip, compressed as a whole because its files are much alike."""
+    # Many hosts ask at once. It is made once, also because `ast` of Python 3.11 fails in several threads.
+    with _zipping:
+        return _zipped()
+
+
+@lru_cache(maxsize=1)
+def _zipped() -> bytes:
     from .lean import lean  # only the first contact with a host needs it
 
     buffer = io.BytesIO()

@@ -57,6 +57,7 @@ class Config:
         self._hosts: dict[str, list[tuple[Document, Mapping[str, Any]]]] = {}
         self.groups: dict[str, tuple[str, ...]] = {}
         self.archives: dict[str, Archive] = {}
+        self._resolved: dict[str, HostConfig] = {}
         for document in documents:
             for name, entry in document.data.get("hosts", {}).items():
                 self._hosts.setdefault(name, []).append((document, entry))
@@ -116,6 +117,17 @@ class Config:
             UnknownHost: there is no such host; the valid names, nearest first.
             ConfigError: an override is not valid, or the entry lacks what its type needs.
         """
+        if overrides:
+            return self._resolve(name, overrides)
+        host = self._resolved.get(name)
+        if host is None:
+            host = self._resolve(name, None)
+            # Whether a name is an alias in a file that only our settings name has to be looked up each time.
+            if name in self._hosts or name == LOCAL or self._ssh_config_file() is None:
+                self._resolved[name] = host
+        return host
+
+    def _resolve(self, name: str, overrides: Mapping[str, Any] | None) -> HostConfig:
         self._require(name)
         data: dict[str, Any] = {}
         for _, layer in self._layers(name):

@@ -34,7 +34,7 @@ FAILURES: dict[str, type[RemoteError]] = {
 _TICK = 0.5
 # An agent sends as long as it has any credit, so the last frame may go beyond the window.
 _FRAME = 256
-_ROOM = WINDOW + MAX_PAYLOAD + (1 << 20)
+_MORE = MAX_PAYLOAD + (1 << 20)
 
 
 class Stale(Exception):
@@ -54,14 +54,20 @@ class Missing(Stale):
 
 
 class Stream:
-    """One request and its answers."""
+    """One request and its answers.
+
+    Attributes:
+        over: set by who knows that the last answer has come, so that the agent needn't be told of a `close`.
+    """
 
     def __init__(self, connection: Connection, number: int, *, shows_run: bool = False) -> None:
         self.number = number
+        self.over = False
         self._shows_run = shows_run
         self._connection = connection
         self._inbox: SimpleQueue[Frame | None] = SimpleQueue()
         self._room = WINDOW
+        self._window = WINDOW
         self._changed = threading.Condition()
         self._taken = 0
         self._failed: m.Failure | None = None
@@ -83,6 +89,15 @@ class Stream:
                     self._changed.wait(_TICK)
                 self._room -= len(payload)
         self._connection.write(encode(self.number, message, payload))
+
+    def widen(self, amount: int) -> None:
+        """Lets the agent send so many bytes more before it has to wait for what was taken here.
+
+        Raises:
+            ConnectionLost: the link is gone.
+        """
+        self._window += amount
+        self.send(m.Credit(amount))
 
     def receive(self) -> Frame:
         """The next answer.
@@ -108,7 +123,7 @@ class Stream:
             raise self._connection.failure(frame.message)
         if isinstance(frame.message, COUNTED):
             self._taken += len(frame.payload)
-            if self._taken >= WINDOW // 4:
+            if self._taken >= self._window // 4:
                 self.send(m.Credit(self._taken))
                 self._taken = 0
         return frame
@@ -131,7 +146,7 @@ class Stream:
         if frame is not None:
             with self._changed:
                 self._waiting += self._weight(frame)
-                if self._waiting > _ROOM:
+                if self._waiting > self._window + _MORE:
                     raise WireError("the agent sends more than it was given room for")
         self._inbox.put(frame)
 
@@ -279,6 +294,7 @@ class Connection:
         stream = self.request(message, payload)
         try:
             answer = stream.receive().message
+            stream.over = True
         finally:
             stream.close()
         if not isinstance(answer, m.Facts):
@@ -321,7 +337,7 @@ class Connection:
         """Drops a stream; when answers may still come, the agent is told that nobody reads them."""
         with self._lock:
             known = self._streams.pop(stream.number, None)
-        if known is not None and not self._closed:
+        if known is not None and not stream.over and not self._closed:
             with contextlib.suppress(ConnectionLost):
                 self.write(encode(stream.number, m.Cancel()))
 

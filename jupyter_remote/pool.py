@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from .transports import Prompter
 
 _pool: dict[tuple[str, Path, str], Remote] = {}
+# The one that was asked for last.
+_latest: dict[tuple[str, Path], Remote] = {}
 _pool_lock = threading.Lock()
 
 
@@ -49,9 +52,35 @@ def connect(
         ConfigError: the configuration is not valid.
     """
     root = Path(workspace or Path.cwd()).resolve()
-    host = Config.load(root).host(name, overrides or None)
-    key = (name, root, host.model_dump_json())
+    return _remote(Config.load(root), name, root, ask, overrides)
+
+
+def connect_all(names: Iterable[str]) -> list[Remote]:
+    """The hosts of those names for the current workspace, as :func:`connect`; the files are looked at once.
+
+    Raises:
+        UnknownHost: there is no such host.
+        ConfigError: the configuration is not valid.
+    """
+    root = Path.cwd().resolve()
+    config = Config.load(root)
+    return [_remote(config, name, root) for name in names]
+
+
+def _remote(
+    config: Config,
+    name: str,
+    root: Path,
+    ask: Prompter | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Remote:
+    host = config.host(name, overrides or None)
     with _pool_lock:
-        if key not in _pool or _pool[key].link.closed:
-            _pool[key] = Remote(host, root, ask)
-        return _pool[key]
+        # The settings of an unchanged configuration are the same object, and needn't be spelled out.
+        latest = _latest.get((name, root))
+        if latest is None or latest.host is not host or latest.link.closed:
+            key = (name, root, host.model_dump_json())
+            if key not in _pool or _pool[key].link.closed:
+                _pool[key] = Remote(host, root, ask)
+            latest = _latest[name, root] = _pool[key]
+        return latest

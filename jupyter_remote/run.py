@@ -299,6 +299,7 @@ class Run:
         finally:
             self._following = False
             self._stopped = True
+            self._stream.over = self.done
             self._stream.close()
 
     def _next_frame(self) -> Frame:

@@ -14,14 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import jupyter_remote
-
+from . import crew
 from .call import Start
 from .errors import AuthenticationError, HostKeyError, HostsFailed, Interrupted, RemoteError
 from .group import Group, Part
 from .ladder import LAST, Ladder
 from .link_line import link_line
 from .parsing import Values
+from .pool import connect_all
 from .progress_bar import ProgressBar
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Several:
 
     def __init__(self, hosts: Sequence[str], starter: Starter, values: Values, view: View) -> None:
         self.failures: dict[str, RemoteError] = {}
-        self._group = Group([jupyter_remote.connect(host) for host in hosts], values)
+        self._group = Group(connect_all(hosts), values)
         self._starter = starter
         self._values = values
         self._view = view
@@ -128,10 +128,7 @@ class Several:
 
     def _work(self, what: Callable[[Part], None]) -> None:
         for part in self.parts:
-            # Nobody can end a thread that waits for a host which doesn't answer: the process need not.
-            threading.Thread(
-                target=self._in_thread, args=(what, part), name=f"jupyter-remote {part.name}", daemon=True
-            ).start()
+            crew.begin(partial(self._in_thread, what, part), f"jupyter-remote {part.name}")
         try:
             with self._ladder.on_signal():
                 while self._open:

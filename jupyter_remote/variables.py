@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from .connection import Connection, Stream
 
 
+# What a host may send ahead of what was taken here, beyond a stream's first window. What comes is hashed and
+# copied beside other threads: with less, the host would stand still each time that this side is busy.
+AHEAD = 3 << 20
+
+
 @dataclass(frozen=True)
 class Moved:
     """Variables that went to a session or came from one.
@@ -151,6 +156,7 @@ def take(
     host = connection.host
     start = time.monotonic()
     stream = connection.request(m.Take(run_id))
+    stream.widen(AHEAD)
     counted = _Counted(stream)
     try:
         header, buffers = read_parcel(read_pieces(counted.pieces(host.name)))

@@ -14,6 +14,8 @@ BATCH = 1 << 18
 # The first batches are small: over a link that breaks every few seconds, too, something arrives whole.
 FIRST_BATCH = 1 << 14
 LOOK = 5.0
+# How long an answer waits for the events behind it: a small cell is one packet then, not three.
+AT_ONCE = 0.01
 SETTLE = 1.0
 
 
@@ -38,12 +40,15 @@ def follow(
     reader = LogReader(run, seq, printed)
     limit = FIRST_BATCH
     try:
+        if link is not None and stream.held:  # the first event only says that it runs
+            _grows(stream, state, run, seq + 1, link, AT_ONCE)
         while not reader.ended:
             events, payload = reader.batch(limit)
             if events:
                 stream.send(m.Events(events), payload)
                 limit = min(2 * limit, BATCH)
                 continue
+            stream.flush()
             grows = _grows(stream, state, run, reader.seq, link)
             if grows:
                 continue
@@ -64,11 +69,18 @@ def follow(
     finally:
         reader.close()
         if link is not None:
-            link.close()
+            link.leave()
 
 
-def _grows(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLink | None) -> bool | None:
-    """Waits until the log has more; False when the run is over, None when nobody can be asked."""
+def _grows(
+    stream: Stream,
+    state: str,
+    run: RunDir,
+    seq: int,
+    link: SupervisorLink | None,
+    patience: float | None = None,
+) -> bool | None:
+    """Waits until the log may have more; False when the run is over, None when nobody can be asked."""
     own = None
     try:
         if link is None:
@@ -79,15 +91,18 @@ def _grows(stream: Stream, state: str, run: RunDir, seq: int, link: SupervisorLi
             if link is None:
                 return None
         link.send(m.Watch(run.id, seq))
+        link.watches += 1
         while not stream.cancelled:
             try:
-                frame = link.receive(LOOK)
+                frame = link.receive(patience or LOOK)
+                link.watches -= 1
                 if frame is None or not isinstance(frame.message, m.Grew):
                     return None
                 # A supervisor that doesn't know the run (-1) has nothing more to write to its log.
                 return frame.message.seq >= 0
             except TimeoutError:
-                continue
+                if patience:
+                    break
         return True
     except OSError:
         return None

@@ -227,7 +227,7 @@ class Handlers:
         run = RunDir(self.state, message.run["id"])
         mirror = self._mirror(spec["workspace"])
         record = self.capsule.known(message.run, mirror, spec["workspace"])
-        link = sessions.ensure(self.state, spec)
+        link = sessions.for_run(self.state, spec)
         message = m.Execute(record, {}, None, message.secrets)
         try:
             answer = link.ask(message, payload)
@@ -240,7 +240,10 @@ class Handlers:
             link.close()
             stream.send(os_failure(OSError((answer.details or {}).get("errno") or 0, answer.message)))
             return
-        stream.send(answer)
+        if isinstance(answer, m.Accepted) and answer.run.get("state") == "running":
+            stream.hold(answer)
+        else:
+            stream.send(answer)
         self.capsule.complete(record, mirror, spec["workspace"])
         follow(stream, self.state, run, 0, link)
 

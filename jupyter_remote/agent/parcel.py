@@ -1,7 +1,7 @@
 """Variables as one stream of bytes: a header of JSON, numbered buffers, and a digest over both.
 
 Layout: magic, length of the header (8 bytes, network order), the header, the buffers one behind the other; on
-the link 32 bytes of blake2b behind them, which its two ends make and check. The header has the sizes of the
+the link 32 bytes of SHA-256 behind them, which its two ends make and check. The header has the sizes of the
 ``buffers``; what else is in it is ``variables.py``'s business.
 Nothing is allocated for what a header claims, only for what has come. No files and no sockets here.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from hashlib import blake2b
+from hashlib import sha256
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Parcel:
 
 def sealed(pieces: Iterable[Any]) -> Iterator[Any]:
     """The same pieces, and their digest behind them."""
-    digest = blake2b(digest_size=DIGEST_SIZE)
+    digest = sha256()
     for piece in pieces:
         digest.update(piece)
         yield piece
@@ -84,7 +84,7 @@ def unsealed(read: Callable[[int], bytes]) -> Iterator[bytes]:
     Raises:
         Broken: the digest is wrong; what came before is to be thrown away.
     """
-    digest = blake2b(digest_size=DIGEST_SIZE)
+    digest = sha256()
     last = b""
     while True:
         piece = read(PIECE)
@@ -108,7 +108,7 @@ def read_parcel(read: Callable[[int], bytes], seal: bool = True) -> tuple[dict[s
     Raises:
         Broken: it is no parcel, it was cut, or its bytes were changed.
     """
-    digest = blake2b(digest_size=DIGEST_SIZE) if seal else None
+    digest = sha256() if seal else None
     take = _Taker(read, digest)
     if take(len(MAGIC)) != MAGIC:
         raise Broken("it does not begin as a parcel does")

@@ -48,8 +48,8 @@ def write_json(path: str, value: dict[str, Any]) -> None:
     """Writes the file under another name and renames it, so that a reader never sees half of it."""
     staged = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(staged, "w", encoding="utf-8") as file:
-            json.dump(value, file)
+        with open(staged, "wb") as file:
+            file.write(json.dumps(value).encode("ascii"))  # json.dump is written in Python
         os.replace(staged, path)
     except OSError:
         if os.path.exists(staged):

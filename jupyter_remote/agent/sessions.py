@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator
 
 _launched: list[subprocess.Popen[bytes]] = []
+_kept: dict[str, SupervisorLink] = {}
 
 # How long a supervisor may take to answer before it is called silent, which is not dead.
 SILENCE = 5.0
@@ -57,6 +58,9 @@ class SupervisorLink:
             raise
         self._frames: list[Frame] = []
         self._decoder = Decoder()
+        self.name = ""  # of the session, if the connection may serve the next run too
+        self.stamp = (0, 0)
+        self.watches = 0  # how many have no answer yet
 
     def send(self, message: m.Message, payload: bytes = b"") -> None:
         """Sends a request."""
@@ -99,6 +103,11 @@ class SupervisorLink:
             raise SessionEnded("it ended")
         return frame.message
 
+    def leave(self) -> None:
+        """Leaves the connection to the next run, or ends it when an answer is still to come on it."""
+        if not self.name or self.watches or self._frames or _kept.setdefault(self.name, self) is not self:
+            self.close()
+
     def close(self) -> None:
         """Ends the connection; the session goes on."""
         self._socket.close()
@@ -124,6 +133,29 @@ def connect(state: str, name: str) -> SupervisorLink | None:
         return SupervisorLink(record["socket"])
     except OSError:
         return None
+
+
+def for_run(state: str, spec: dict[str, Any]) -> SupervisorLink:
+    """As :func:`ensure`, or the connection that an earlier run has left, whose session may have ended."""
+    name = spec["name"]
+    link = _kept.pop(name, None)
+    if link is not None and link.stamp == _stamp(state, name):
+        return link
+    if link is not None:
+        link.close()
+    link = ensure(state, spec)
+    if not spec.get("one_run"):
+        link.name, link.stamp = name, _stamp(state, name)
+    return link
+
+
+def _stamp(state: str, name: str) -> tuple[int, int]:
+    """Another one when the session's record was written anew: the folder may be another session's now."""
+    try:
+        facts = os.stat(os.path.join(folder_of(state, name), "session.json"))
+    except OSError:
+        return (0, 0)
+    return (facts.st_mtime_ns, facts.st_ino)
 
 
 def ensure(state: str, spec: dict[str, Any]) -> SupervisorLink:

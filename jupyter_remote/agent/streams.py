@@ -5,6 +5,7 @@ Knows frames and file descriptors; what a request means is in ``handlers``.
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 from queue import SimpleQueue
@@ -43,6 +44,17 @@ class Stream:
         self._credit = WINDOW
         self._changed = threading.Condition()
         self._taken = 0
+        self.held = b""  # frames that go with the next one
+
+    def hold(self, message: m.Message) -> None:
+        """Sends an answer with the next one, or by :meth:`flush`: that is a packet less."""
+        self.held += encode(self.number, message)
+
+    def flush(self) -> None:
+        """Sends what is held."""
+        held, self.held = self.held, b""
+        if held:
+            self._link.write(held)
 
     def send(self, message: m.Message, payload: bytes = b"") -> None:
         """Sends an answer; Data and Events wait until the client has room for them.
@@ -56,7 +68,8 @@ class Stream:
                 if self.cancelled:
                     raise Cancelled
                 self._credit -= len(payload)
-        self._link.write(encode(self.number, message, payload))
+        held, self.held = self.held, b""
+        self._link.write(held + encode(self.number, message, payload))
 
     def send_all(self, content: bytes) -> None:
         """Sends an answer in Data frames up to End, as far as the client has room for them.
@@ -155,7 +168,8 @@ class Link:
             stream.deliver(frame)
         elif not isinstance(frame.message, (m.Data, m.End, m.Credit, m.Cancel)):
             stream = self._streams[frame.stream] = Stream(self, frame.stream)
-            threading.Thread(target=self._serve_stream, args=(stream, frame), daemon=True).start()
+            # A `threading.Thread` makes the reader wait until it runs, which costs as much as a small answer.
+            _thread.start_new_thread(self._serve_stream, (stream, frame))
 
     def _serve_stream(self, stream: Stream, frame: Frame) -> None:
         try:

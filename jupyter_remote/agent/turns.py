@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # A file that is given up when the disk is full, so that the end of the log can still be written.
 RESERVE = "reserve"
 RESERVED = bytes(1 << 16)
+# Seconds for which what the kernel has killed isn't counted again: a small cell takes less than that.
+LATELY = 1.0
 
 
 class Turns:
@@ -65,8 +67,11 @@ class Turns:
         self.last_used = time.monotonic()
         self.consulted: Callable[[m.Consulted], None] = lambda _: None
         self._tell = tell
-        self._kills = kills()
+        self._count()
         self._environment: str | None = None  # digest of what the worker says of its packages
+
+    def _count(self) -> None:
+        self._kills, self._counted = kills(), time.monotonic()
 
     @property
     def busy(self) -> bool:
@@ -183,7 +188,8 @@ class Turns:
         run.end(state, exit_code)
         self._tell()  # nobody has to wait for the record, which takes longer than a small cell
         run.close()
-        self._kills = kills()  # for the next run, which is not to wait for it
+        if state != "finished" or self.last_used - self._counted > LATELY:
+            self._count()  # for the next run, which is not to wait for it
         if "environment" in run.record:
             self._quietly(shared.refer, shared.ENVIRONMENTS, run.record["environment"], run.id)
         if run.record.get("send"):

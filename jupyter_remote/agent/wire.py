@@ -73,7 +73,7 @@ class Decoder:
         # What there is of a frame that has not come whole: its beginning, then the parts of its payload.
         self._head = bytearray()
         self._opened: tuple[int, int, bytes, int] | None = None
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | memoryview] = []
         self._missing = 0
 
     @property
@@ -101,7 +101,7 @@ class Decoder:
             if self._opened is None:
                 return
             if self._missing and at < len(data):
-                at += self._add(data[at : at + self._missing])
+                at += self._add(memoryview(data)[at : at + self._missing])
             if self._missing:
                 return
             yield self._close(self._opened)
@@ -158,10 +158,10 @@ class Decoder:
         self._opened = kind, stream, head[PREFIX.size :], size
         self._missing = size
 
-    def _add(self, piece: bytes) -> int:
+    def _add(self, piece: memoryview) -> int:
         # Many tiny pieces would take many times the room of what they hold.
         if self._parts and len(self._parts[-1]) < _SMALL_PART:
-            self._parts[-1] += piece
+            self._parts[-1] = b"".join((self._parts[-1], piece))
         else:
             self._parts.append(piece)
         self._missing -= len(piece)
@@ -169,7 +169,7 @@ class Decoder:
 
     def _close(self, opened: tuple[int, int, bytes, int]) -> Frame:
         kind, stream, header, size = opened
-        payload = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        payload = b"".join(self._parts)
         self._opened, self._parts = None, []
         return Frame(stream, self._message(kind, header), payload, PREFIX.size + len(header) + size)
 

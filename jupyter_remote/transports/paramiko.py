@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import Any
 
 import paramiko
@@ -20,6 +21,10 @@ from .stderr import Tail
 # stdout looks at it this often: a host that only writes to stderr is slowed, never stuck.
 _STDERR_EVERY_S = 2.0
 _STDERR_CHUNK = 1 << 16
+# Who took so much in one read, and all there was, is in the middle of a large answer. To be woken for each of
+# its packets (32 KiB) would cost more than all else; a moment later there are several.
+_BULK = 1 << 15
+_GATHER_S = 0.001
 
 
 class ParamikoChannel:
@@ -30,6 +35,7 @@ class ParamikoChannel:
         self._host = host
         self._tail = Tail()
         self._forwarding: Any = None
+        self._taken = 0
         channel.settimeout(_STDERR_EVERY_S)
 
     def forward_agent(self) -> None:
@@ -40,8 +46,11 @@ class ParamikoChannel:
         """Up to `n` bytes; b"" at the end."""
         while True:
             self._drain()
+            if _BULK <= self._taken < n:
+                time.sleep(_GATHER_S)
             try:
                 data: bytes = self._channel.recv(n)
+                self._taken = len(data)
                 return data
             except TimeoutError:
                 continue

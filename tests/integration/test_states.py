@@ -164,6 +164,16 @@ def test_a_session_on_another_machine_is_left_alone(local: Place) -> None:
     assert local.run("2").state == "finished"
 
 
+def test_the_connection_to_a_session_outlives_a_run_but_not_the_session(local: Place) -> None:
+    supervisor = supervisor_of(local, local.run("x = 1"))
+    assert supervisor_of(local, local.run("x")) == supervisor
+    os.kill(supervisor, signal.SIGKILL)
+    await_true(lambda: not alive(supervisor))
+    second = supervisor_of(local, local.run("x = 2"))
+    local.open().stop_sessions()  # another client, whose agent is another one too
+    assert supervisor_of(local, local.run("x = 3")) not in (supervisor, second)
+
+
 # Out of memory.
 
 

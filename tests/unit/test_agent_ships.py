@@ -6,6 +6,7 @@ import ast
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,28 @@ def test_loading_the_extension_adds_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
+
+
+def test_many_hosts_get_one_zip_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from jupyter_remote import boot, lean
+
+    together, made = threading.Barrier(8), [0]
+
+    def counted(content: bytes) -> bytes:
+        made[0] += 1
+        return content
+
+    def ask(_: int) -> bytes:
+        together.wait(30)
+        return agent_zip()
+
+    monkeypatch.setattr(lean, "lean", counted)
+    boot._zipped.cache_clear()
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert len(set(threads.map(ask, range(8)))) == 1
+        assert made[0] == len(boot._sources())
+    finally:
+        boot._zipped.cache_clear()

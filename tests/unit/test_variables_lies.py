@@ -6,7 +6,7 @@ import io
 import json
 import pickle
 import struct
-from hashlib import blake2b
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
@@ -122,7 +122,7 @@ def test_the_lies_are_lies_by_what_they_lie_about() -> None:
 
 def frame_of(header: bytes, rest: bytes = b"", size: int | None = None) -> bytes:
     content = MAGIC + LENGTH.pack(len(header) if size is None else size) + header + rest
-    return content + blake2b(content, digest_size=32).digest()
+    return content + sha256(content).digest()
 
 
 @pytest.mark.parametrize(
