@@ -139,7 +139,8 @@ def describe_dry_run(remote: Remote, what: str, values: Values) -> str:
 
         lines.append(describe_sync(remote.sync(dry_run=True), remote.host.name, dry_run=True))
     folder = f" in {values['cwd']}" if values["cwd"] else ""
-    lines.append(f"{remote.host.name}: would run {what}{folder}")
+    gpus = f", on GPUs: {values['gpus']}" if values["gpus"] else ""
+    lines.append(f"{remote.host.name}: would run {what}{folder}{gpus}")
     return "\n".join(lines)
 
 

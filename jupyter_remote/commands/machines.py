@@ -88,7 +88,7 @@ def list_sessions(values: Values, show: Show) -> int:
         else:
             rows += [(host, *_session_row(session)) for session in answer["sessions"]]
     if rows:
-        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "ENDS IN", "PYTHON"), rows)
+        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "ENDS IN", "GPUS", "PYTHON"), rows)
     else:
         print("no live sessions")
     return _first_failure(answers)
@@ -146,6 +146,7 @@ def _session_row(session: Facts) -> tuple[object, ...]:
         len(session.get("queued") or ()),
         "" if active or idle is None else format_duration(idle),
         "" if active or ends_in is None else format_duration(ends_in),
+        ",".join(str(gpu.get("index")) for gpu in session.get("leased") or ()),
         session.get("python"),
     )
 

@@ -71,8 +71,10 @@ def test_samples_come_from_one_program_that_goes_with_the_viewer(fake_gpus: Fake
 def test_who_does_not_take_them_gets_the_newest(fake_gpus: FakeGpus, local: Place) -> None:
     with local.remote.samples(0.05) as samples:
         next(samples)
-        fake_gpus.use(0, 4, 50)
-        with local.remote.samples(0.05) as others:  # until that is seen elsewhere, this one takes none
+        with local.remote.samples(0.05) as others:  # while these are taken, those wait
+            for _ in range(8):
+                next(others)
+            fake_gpus.use(0, 4, 50)
             while next(others)["gpus"][0]["utilization"] != 50:
                 pass
             next(others)
