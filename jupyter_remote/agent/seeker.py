@@ -50,6 +50,8 @@ class Seeker:
         self._leases = Leases(order["folder"], bool(order["shared"]))
         self._said = ""
         self._asked = 0.0
+        self._fresh = False
+        self._before: list[dict[str, Any]] = []
         self._busy: dict[str, str] = {}
         self._held: dict[str, dict[str, Any]] = {}
         self._taken: dict[str, int] = {}
@@ -68,36 +70,52 @@ class Seeker:
         until = None if wait == FOREVER else time.monotonic() + (wait or 0)
         found = self._look()
         while True:
-            with self._leases.alone():
-                before = self._leases.tickets()
-                chosen = self._choose(found, before)
-                if chosen is not None and self._fresh():
+            pause = LOOK
+            try:
+                chosen = self._once(found)
+                if chosen is not None and self._fresh:
                     return self._hand_over(chosen)
-                self._let_go()
-                words = self._words(found, before)
-                if not wait and chosen is None:
-                    raise LeaseError(
-                        f"{self._wanted()} not free: {words}",
-                        "`--wait` waits for that; `jupyter remote status HOST` shows who uses them.",
-                    )
-                if wait and self._said == "":
-                    told = {"ids": self._request.get("ids"), "min_free": self._request.get("min_free")}
-                    self._leases.queue({**self._lease, **told})
-            if chosen is not None:
-                found = self._look()
-                continue
-            place = f" ({len(before)} before it)" if before else ""
+                if chosen is not None or (self._said and self._may_ask(found)):
+                    found = self._look()
+                    continue
+                words = self._words(found)
+            except LeaseError as error:
+                # Who is in line stays there: a driver that fails may come back, as may who holds the queue.
+                if not self._said:
+                    raise
+                words, pause = str(error), ASK
+            if not wait:
+                raise LeaseError(
+                    f"{self._wanted()} not free: {words}",
+                    "`--wait` waits for that; `jupyter remote status HOST` shows who uses them.",
+                )
+            place = f" ({len(self._before)} before it)" if self._before else ""
             self._tell(f"waiting for {self._wanted(short=True)}{place}: {words}")
-            left = LOOK if until is None else until - time.monotonic()
+            left = pause if until is None else until - time.monotonic()
             if left <= 0:
                 raise LeaseError(
                     f"{self._wanted()} not free within {wait:g} s: {words}",
                     "Wait longer, or `jupyter remote status HOST` shows who uses them.",
                 )
             # Whatever comes from there is the end: nobody wants them any more.
-            if select.select([self._channel], [], [], min(left, LOOK))[0]:
+            if select.select([self._channel], [], [], min(left, pause))[0]:
                 return
-            found = self._look() if self._may_ask(found, before) else found
+
+    def _once(self, found: list[Unit]) -> list[Unit] | None:
+        """What it can have now, with the locks when what is known is fresh; else it gets in line."""
+        with self._leases.alone():
+            self._before = self._leases.tickets()
+            chosen = self._choose(found)
+            # What is known of the processes must be no older than the leases of those before.
+            self._fresh = time.monotonic() - self._asked <= LOOK
+            if chosen is None or not self._fresh:
+                for fd in self._taken.values():
+                    os.close(fd)
+                self._taken = {}
+            if chosen is None and self._request.get("wait") and not self._said:
+                told = {"ids": self._request.get("ids"), "min_free": self._request.get("min_free")}
+                self._leases.queue({**self._lease, **told})
+            return chosen
 
     def _wanted(self, short: bool = False) -> str:
         count, ids = self._request["count"], self._request.get("ids")
@@ -119,50 +137,35 @@ class Seeker:
         self._busy = {one["uuid"]: choosing.why_busy(one, self._request, self._ours) for one in found}
         return found
 
-    def _open(self, found: list[Unit], before: list[dict[str, Any]]) -> list[Unit]:
-        return [one for one in found if not choosing.reserved(one, before)]
+    def _open(self, found: list[Unit]) -> list[Unit]:
+        return [one for one in found if not choosing.reserved(one, self._before)]
 
-    def _may_ask(self, found: list[Unit], before: list[dict[str, Any]]) -> bool:
+    def _may_ask(self, found: list[Unit]) -> bool:
         # Those who are not first, and those who wait for leases, can do without.
-        if time.monotonic() - self._asked < ASK:
-            return False
-        free = [one for one in self._open(found, before) if one["uuid"] not in self._held]
-        return len(free) >= int(self._request["count"])
+        free = [one for one in self._open(found) if one["uuid"] not in self._held]
+        return time.monotonic() - self._asked >= ASK and len(free) >= int(self._request["count"])
 
-    def _choose(self, found: list[Unit], before: list[dict[str, Any]]) -> list[Unit] | None:
+    def _choose(self, found: list[Unit]) -> list[Unit] | None:
         """Takes the locks; the units that this run gets, None when there are not enough."""
-        at_all_events = bool(self._request.get("ids")) and not self._request.get("wait")
+        # These very ones, without a wait: whoever uses them.
+        anyhow = bool(self._request.get("ids")) and not self._request.get("wait")
         least = self._request.get("min_free") or 0
         chosen: list[Unit] = []
-        for one in choosing.most_free(self._open(found, [] if at_all_events else before)):
-            small = at_all_events and least and (one["memory_free"] or 0) < least
-            if (
-                len(chosen) < self._request["count"]
-                and not small
-                and (at_all_events or not self._busy[one["uuid"]])
-            ):
+        for one in choosing.most_free(found if anyhow else self._open(found)):
+            fits = (one["memory_free"] or 0) >= least if anyhow else not self._busy[one["uuid"]]
+            if fits and len(chosen) < self._request["count"]:
                 fd = self._leases.take(one["uuid"])
                 if fd is not None:
                     self._taken[one["uuid"]] = fd
-                if fd is not None or at_all_events:
+                if fd is not None or anyhow:
                     chosen.append(one)
         self._held = self._leases.holders([one["uuid"] for one in found if one["uuid"] not in self._taken])
         if len(chosen) < self._request["count"]:
             return None
         # In the order in which they were named, or as the cards are numbered.
-        order = {one["uuid"]: number for number, one in enumerate(found)}
-        return sorted(chosen, key=lambda one: order[one["uuid"]])
+        return [one for one in found if one in chosen]
 
-    def _fresh(self) -> bool:
-        """Whether what is known of the processes is no older than the leases of those before."""
-        return time.monotonic() - self._asked <= LOOK / 2
-
-    def _let_go(self) -> None:
-        for fd in self._taken.values():
-            os.close(fd)
-        self._taken = {}
-
-    def _words(self, found: list[Unit], before: list[dict[str, Any]]) -> str:
+    def _words(self, found: list[Unit]) -> str:
         """Who has what, in words."""
         said = []
         for one in found:
@@ -171,7 +174,7 @@ class Seeker:
             elif self._busy[one["uuid"]]:
                 words = self._busy[one["uuid"]]
             else:
-                words = "promised to who came before" if choosing.reserved(one, before) else "free"
+                words = "promised to who came before" if choosing.reserved(one, self._before) else "free"
             said.append(f"GPU {one['index']}: {words}")
         return "; ".join(said[:8]) + ("; …" if len(said) > 8 else "")
 

@@ -255,6 +255,21 @@ def test_a_killed_holder_and_a_killed_waiter_are_in_nobodys_way(fake_gpus: FakeG
 
 
 @pytest.mark.slow
+def test_a_driver_that_fails_meanwhile_costs_nobody_the_place(fake_gpus: FakeGpus, local: Place) -> None:
+    holder = start(local, gpus=2)
+    run = local.remote.run_script("b.py", SEEN, gpus=2, wait=True)
+    waits_for(run)
+    fake_gpus.scenario("no-driver")
+    holder.stop()
+    holder.wait()
+    while "NVIDIA-SMI has failed" not in waits_for(run):
+        pass
+    assert len(tickets(local)) == 1
+    fake_gpus.scenario("h100")
+    run.wait().check()
+
+
+@pytest.mark.slow
 def test_a_killed_seeker_is_told(fake_gpus: FakeGpus, local: Place) -> None:
     holder = start(local, gpus=2)
     waiter = local.remote.run_script("b.py", SEEN, gpus=2, wait=True)
