@@ -28,6 +28,7 @@ SUBJECTS = (
     "viewing",
     "notebook_output",
     "variables",
+    "gpus",
 )
 
 

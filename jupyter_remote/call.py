@@ -47,30 +47,42 @@ def one_host(spec: str | None) -> str:
     Raises:
         UsageError: none is named, or several are.
         UnknownHost: no host has that name.
+        HostUnreachable: `any`, and none can be used.
     """
     config = configuration()
     if not spec:
         raise UsageError(f"no host named. Valid: {', '.join(config.names())}, or an alias of ~/.ssh/config")
-    names = config.expand_hosts(spec)
+    names = _chosen(config, spec) or config.expand_hosts(spec)
     if len(names) != 1:
         raise UsageError(f"{spec} means {len(names)} hosts ({', '.join(names)}); this takes one")
     return names[0]
 
 
-def some_hosts(spec: str | None) -> list[str]:
-    """Return the names of the hosts that `a,b,@group` means, at least one.
+def some_hosts(spec: str | None, *, quiet: bool = False) -> list[str]:
+    """Return the names of the hosts that `a,b,@group` or `any` means, at least one.
 
     Raises:
         UsageError: none is named.
         UnknownHost: no host has one of the names.
+        HostUnreachable: `any`, and none can be used.
     """
     config = configuration()
     if not spec:
         raise UsageError(f"no host named. Valid: {', '.join(config.names())}, or an alias of ~/.ssh/config")
-    names = config.expand_hosts(spec)
+    names = _chosen(config, spec, quiet) or config.expand_hosts(spec)
     for name in names:
         config.host(name)  # one that can't be used is told before the others have begun
     return names
+
+
+def _chosen(config: Config, spec: str, quiet: bool = False) -> list[str]:
+    """The one host that `any` means now; nothing when the words name hosts."""
+    if not spec.strip().startswith("any"):
+        return []
+    from .anyhost import among, choose  # most calls name a host
+
+    hosts = among(config, spec)
+    return [] if hosts is None else [choose(hosts, quiet=quiet)]
 
 
 def named_hosts(specs: Iterable[str]) -> list[str]:
@@ -87,6 +99,9 @@ def run_arguments(values: Values) -> dict[str, Any]:
         "cwd": values["cwd"],
         "env": dict(values["env"]) or None,
         "pass_env": values["pass_env"],
+        "gpus": values["gpus"],
+        "min_free": values["min_free"],
+        "wait": values["wait"],
         "timeout": values["timeout"],
         "label": values["label"],
         "notes": {"command": typed.get(), "pull": list(values["pull"]), **(values.get("notes") or {})},
@@ -124,7 +139,8 @@ def describe_dry_run(remote: Remote, what: str, values: Values) -> str:
 
         lines.append(describe_sync(remote.sync(dry_run=True), remote.host.name, dry_run=True))
     folder = f" in {values['cwd']}" if values["cwd"] else ""
-    lines.append(f"{remote.host.name}: would run {what}{folder}")
+    gpus = f", on GPUs: {values['gpus']}" if values["gpus"] else ""
+    lines.append(f"{remote.host.name}: would run {what}{folder}{gpus}")
     return "\n".join(lines)
 
 

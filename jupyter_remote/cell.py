@@ -19,6 +19,7 @@ from .detached import show_detached
 from .display import NotebookSink, RemoteResult, show_kept, show_line, show_status
 from .errors import UsageError
 from .follow import follow
+from .gpu_use import GpuUse
 from .link_line import LinkLine
 from .live_line import in_kernel
 from .notebook import notebook_path, session_name
@@ -47,7 +48,7 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Ru
     """
     typed.set(f"%%remote {line}")
     values = parse(CELL, split_line(line))
-    hosts = some_hosts(values["hosts"])
+    hosts = some_hosts(values["hosts"], quiet=values["quiet"])
     host = hosts[0]
     if not cell.strip():
         raise UsageError(f"the cell is empty: write below the %%remote line what {host} is to run")
@@ -97,8 +98,10 @@ def switch(auto: AutoRemote, line: str) -> None:
         auto.off()
         print("cells run here again")
     else:
-        hosts = some_hosts(parse(CELL, words, "%autoremote")["hosts"])
-        auto.on(line.strip())
+        spec = parse(CELL, words, "%autoremote")["hosts"]
+        hosts = some_hosts(spec)
+        # What `any` means is decided once: the cells of a notebook share their variables.
+        auto.on(line.strip() if spec.partition(":")[0] != "any" else line.strip().replace(spec, hosts[0], 1))
         print(
             f"every following cell goes to {', '.join(hosts)}; %%local runs one here, %autoremote off ends it"
         )
@@ -218,6 +221,8 @@ def _show(
         limit = values.get("output") or remote.host.output_limit
         scope = f"{host}/{session or run.record.get('session') or run.id}"
         sink = NotebookSink(scope, limit, run.id, widgets=_widgets(remote, run))
+        if status is not None:
+            status.gpus(GpuUse(remote, run))
         try:
             follow(run, status.before(sink, sink.between_lines) if status else sink)
         finally:

@@ -19,6 +19,7 @@ from .commands import HANDLERS
 from .display import TerminalSink, show_kept, show_status
 from .errors import RemoteError, RunError
 from .follow import follow
+from .gpu_use import GpuUse
 from .link_line import LinkLine
 from .live_line import live_line
 from .options import LINE
@@ -87,6 +88,8 @@ def show_run(remote: Remote, start: Start, values: Values) -> int:
         # To a pipe or a file no such line can be written.
         with StatusLine(run.host, None if values["quiet"] else live_line()) as status:
             run.on_link = LinkLine(before=status.go)
+            if not values["quiet"]:
+                status.gpus(GpuUse(remote, run))
             follow(run, status.until_output(TerminalSink()))
     except BrokenPipeError:
         run.interrupt()

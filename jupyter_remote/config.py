@@ -183,7 +183,7 @@ class Config:
         """The hosts of `a,b,@gpus`, each once and in that order.
 
         Raises:
-            UsageError: the text names nothing, or `any`, which can't be answered yet.
+            UsageError: the text names nothing, or `any`, which `anyhost.py` answers.
             UnknownHost: a host or a group is not known.
         """
         names: list[str] = []
@@ -192,9 +192,10 @@ class Config:
                 if word[1:] not in self.groups:
                     raise UnknownHost(_unknown("group", word[1:], list(self.groups)))
                 names += self.groups[word[1:]]
-            elif word == "any" and not self.is_known(word):
+            elif word.partition(":")[0] == "any" and not self.is_known(word):
                 raise UsageError(
-                    "`any` needs the picking and leasing of GPUs, which is not there yet; name a host"
+                    "`any` (of some: `any:a,b`, `any:@group`) is a choice of one host to run on, and stands "
+                    "alone; here hosts are named"
                 )
             else:
                 self._require(word)

@@ -211,7 +211,7 @@ def status_line(run: Run) -> str:
 def _left(left: dict[str, Any]) -> str:
     number = left.get("processes", 0)
     said = f"{number} process{'' if number == 1 else 'es'} left"
-    if left.get("gpu_memory"):
+    if left.get("gpu_memory") is not None:
         said += f", {left['gpu_memory'] / (1 << 30):.1f} GiB of GPU memory held"
     return said
 

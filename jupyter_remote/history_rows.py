@@ -51,7 +51,7 @@ OF_THE_STATE = ("state", "exit_code", "reason", "started", "ended", "seconds")
 # What it takes to run it again, beside the source.
 OPTIONS = (
     *("argv", "script", "cwd", "env", "timeout", "session", "fresh", "sync", "pass_env", "pull"),
-    *("group", "send"),
+    *("group", "send", "lease"),
 )
 # Columns that hold JSON.
 JSON_COLUMNS = ("remote_command", "options", "metrics")

@@ -93,7 +93,8 @@ def _hosts(fragment: str, *, groups: bool) -> Iterator[str]:
     except ConfigError:
         return  # said when the line is run
     head = fragment[: fragment.rfind(",") + 1]  # of `a,b,c` the last one is being typed
-    names = [*config.names(), *config.aliases()] + [f"@{group}" for group in config.groups if groups]
+    names = [*config.names(), *config.aliases()]
+    names += [*(f"@{group}" for group in config.groups), *(() if head else ("any",))] if groups else []
     yield from (head + name for name in names)
 
 

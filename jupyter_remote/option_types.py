@@ -21,6 +21,8 @@ Kind = Literal[
     "hosts",
     "count",
     "size",
+    "gpus",
+    "wait",
 ]
 
 
@@ -31,7 +33,8 @@ class Option:
     Args:
         name: the long name, without dashes.
         help: one sentence, no full stop.
-        kind: what its value is; a `flag` has none, `rest` takes every word that follows.
+        kind: what its value is; a `flag` has none, `rest` takes every word that follows, `wait` may have a
+            duration or nothing.
         metavar: the value's name in help texts.
         repeatable: may be given several times; the value is then a tuple.
         short: its letter, where it has one.

@@ -19,10 +19,12 @@ from .options_words import (
     ENV,
     FETCH,
     FRESH,
+    GPUS,
     HOST,
     HOSTS,
     JSON,
     LABEL,
+    MIN_FREE,
     NO_SYNC,
     ON_HOST,
     OUTPUT,
@@ -35,6 +37,7 @@ from .options_words import (
     SEND,
     SESSION,
     TIMEOUT,
+    WAIT,
 )
 
 __all__ = ["AUTOREMOTE", "CELL", "LINE", "Argument", "Command", "Kind", "Option", "help_text", "walk"]
@@ -44,8 +47,8 @@ CELL = Command(
     "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
     arguments=(HOSTS,),
     options=(
-        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL,
-        DRY_RUN, QUIET, OUTPUT,
+        NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, GPUS, MIN_FREE, WAIT,
+        TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET, OUTPUT,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
@@ -56,6 +59,7 @@ CELL = Command(
         "%%remote local --bash",
         "%%remote dgx01 --script train.py --epochs 3",
         "%%remote dgx01,dgx02 --bash",
+        "%%remote dgx01 --gpus 1 --min-free 20G --wait",
     ),
 )  # fmt: skip
 
@@ -123,7 +127,7 @@ LINE = Command(
                     "rest",
                     "FILE [ARGS]",
                 ),
-                PULL, CWD, ENV, PASS_ENV, TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET,
+                PULL, CWD, ENV, PASS_ENV, GPUS, MIN_FREE, WAIT, TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET,
             ),
             exclusive=("script", "program"),
             examples=("jupyter remote run dgx01 --timeout 2h -- python train.py --epochs 3",),

@@ -61,10 +61,14 @@ HOST_COMMANDS = (
     ),
     Command(
         "status",
-        "Load, memory, disk, GPUs, my sessions and runs.",
+        "Load, memory, disk, GPUs with who uses them, my sessions and runs.",
         arguments=(SOME_HOSTS,),
-        options=(JSON,),
-        examples=("%remote status dgx01",),
+        options=(
+            Option("watch", "go on showing it, until interrupted; with --json a document a line"),
+            Option("interval", "with --watch: how often (default 1 s)", "duration", "DURATION"),
+            JSON,
+        ),
+        examples=("%remote status dgx01", "jupyter remote status --watch @gpus"),
     ),
     Command(
         "sessions",

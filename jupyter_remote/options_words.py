@@ -7,7 +7,8 @@ from .option_types import Argument, Option
 HOSTS = Argument(
     "hosts",
     "HOSTS",
-    "a host of `list`, an alias of ~/.ssh/config, or `local`; several as a,b,c or @group",
+    "a host of `list`, an alias of ~/.ssh/config, or `local`; several as a,b,c or @group; "
+    "`any` (of some: any:a,b or any:@group) is the one with most GPU memory free",
     kind="hosts",
 )
 HOST = Argument("host", "HOST", "the host's name")
@@ -69,6 +70,19 @@ PASS_ENV = Option(
 )
 TIMEOUT = Option(
     "timeout", "stop the run after this time: 90, 30s, 10m, 1h30m, 2d, 01:30:00", "duration", "DURATION"
+)
+GPUS = Option(
+    "gpus",
+    "lease so many free GPUs (2, auto:2), or these (0,1 or UUIDs); 0 gives back what the session has",
+    "gpus",
+    "N|IDS|auto:N",
+)
+MIN_FREE = Option("min-free", "with --gpus: each must have so much memory free", "size", "SIZE")
+WAIT = Option(
+    "wait",
+    "with --gpus: wait until they are free, in line with others; not longer than this",
+    "wait",
+    "[DURATION]",
 )
 DETACH = Option("detach", "return at once with the run, which goes on; its output area keeps changing")
 LABEL = Option("label", "a label that the run's record carries", "text", "TEXT")

@@ -16,7 +16,7 @@ import click
 
 from .errors import UsageError
 from .options import Argument, Command, Kind, Option
-from .values import convert
+from .values import FOREVER, convert
 
 Values = dict[str, Any]
 Handler = Callable[[Values, Any], object]
@@ -180,6 +180,7 @@ class _Leaf(click.Command):
         self._options.update({f"-{option.short}": option for option in table.options if option.short})
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = self._with_values(args)
         for index, word in enumerate(args):
             if word == "--":
                 break
@@ -194,6 +195,25 @@ class _Leaf(click.Command):
             ctx.params[option.key] = tuple(taken)
             return left
         return super().parse_args(ctx, args)
+
+    def _with_values(self, args: list[str]) -> list[str]:
+        """The words, with a value for each option that may do without one."""
+        told = list(args)
+        for index in range(len(told) - 1, -1, -1):
+            option = self._options.get(told[index])
+            if option is None or option.kind != "wait" or _within(told[:index], self._options):
+                continue
+            try:
+                convert("wait", told[index + 1])
+            except (IndexError, UsageError):
+                told.insert(index + 1, FOREVER)
+        return told
+
+
+def _within(before: Sequence[str], options: Mapping[str, Option]) -> bool:
+    """Whether the words up to here leave none to be an option: a program's or a script's follow."""
+    kinds = [option.kind for word in before if (option := options.get(word.partition("=")[0])) is not None]
+    return "--" in before or "rest" in kinds
 
 
 def _is_value(args: Sequence[str], index: int, options: Mapping[str, Option]) -> bool:

@@ -24,6 +24,7 @@ from .starting import attach, new_run_id, session_settings, start
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
+    from .gpu_request import Gpus
     from .provenance import Provenance
     from .sync.progress import Report
     from .sync.pull import PullReport
@@ -72,6 +73,9 @@ class Remote(HostVerbs):
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         pass_env: Sequence[str] = (),
+        gpus: Gpus | None = None,
+        min_free: int | str | None = None,
+        wait: bool | float | None = None,
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
@@ -91,6 +95,10 @@ class Remote(HostVerbs):
             cwd: folder on the host to run in, relative to the workspace.
             env: variables for this run.
             pass_env: names of variables here whose values go there and are never written down.
+            gpus: how many free GPUs, or which by index or UUID; the session has them until it ends, or a cell
+                asks for others (0: gives them back). See docs/gpus.md.
+            min_free: memory that each must have free, in bytes or as "20G".
+            wait: True, or how many seconds, to wait for them in line; else it is an error when they are busy.
             timeout: seconds after which it is stopped.
             label: a text to know it by.
             notebook: where the cell stands, for the record.
@@ -111,6 +119,7 @@ class Remote(HostVerbs):
         name = f"run-{run['id']}" if fresh else session
         settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
+        self._ask_gpus(run, gpus, min_free, wait, pass_env)
         return self._start(run, settings, code, pass_env, sync, progress, on_link, send, fetch)
 
     def send(self, values: Mapping[str, object], session: str = "default") -> None:
@@ -174,6 +183,9 @@ class Remote(HostVerbs):
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         pass_env: Sequence[str] = (),
+        gpus: Gpus | None = None,
+        min_free: int | str | None = None,
+        wait: bool | float | None = None,
         timeout: float | None = None,
         label: str | None = None,
         notebook: str | None = None,
@@ -185,7 +197,24 @@ class Remote(HostVerbs):
         run.update(argv=argv, script=script)
         settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
+        self._ask_gpus(run, gpus, min_free, wait, pass_env)
         return self._start(run, settings, code, pass_env, sync, progress, on_link)
+
+    def _ask_gpus(
+        self,
+        run: dict[str, Any],
+        gpus: Gpus | None,
+        min_free: int | str | None,
+        wait: bool | float | None,
+        pass_env: Sequence[str],
+    ) -> None:
+        if gpus is None and min_free is None and not wait:
+            return
+        from .gpu_request import check_variables, lease_request
+
+        request = lease_request(gpus, min_free, wait, self.host.gpu_leases)
+        check_variables(request, [*run["env"], *pass_env])
+        run["lease"] = request
 
     def attach(self, run_id: str, from_seq: int = 0) -> Run:
         """The run of that id, with its events after ``from_seq``.

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .config_models import HostConfig
     from .connection import Connection
     from .hostlink import HostLink
+    from .samples import Samples
 
 
 class HostVerbs:
@@ -36,7 +37,22 @@ class HostVerbs:
 
     def status(self) -> dict[str, Any]:
         """Load, memory, disks, GPUs, sessions; sizes in bytes."""
-        return self.connection().ask(m.Status())
+        return self.connection().ask(m.Status(self.host.gpu_leases))
+
+    def samples(self, interval: float = 1.0, *, who: bool = True) -> Samples:
+        """Load, memory and GPUs again and again, the newest each time; to be closed.
+
+        Args:
+            interval: seconds between two samples.
+            who: whether they say who uses the GPUs and who has leased them, looked at every 10 s.
+
+        Raises:
+            UsageError: the interval is no time.
+            ConnectError: the host can't be reached.
+        """
+        from .samples import Samples
+
+        return Samples(self.connection(), interval, who, self.host.gpu_leases)
 
     def sessions(self) -> list[dict[str, Any]]:
         """The live sessions of this user on the host."""

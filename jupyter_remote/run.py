@@ -147,6 +147,8 @@ class Run:
         if name == "LaunchError":
             hint = f"Check the name, and `python` and `env_setup` in `jupyter remote show {self.host}`."
             raise LaunchError(f"{self.host}: no process could be started: {text}", host=self.host, hint=hint)
+        if name == "LeaseError":
+            raise LaunchError(f"{self.host}: {text}", host=self.host, hint=error.get("hint") or "")
         if name == "VariableError":
             raise UsageError(f"{self.host}: {text}", host=self.host)
         message = f"{name}: {text}" if name else self._ending(code)

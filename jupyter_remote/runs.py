@@ -15,6 +15,7 @@ from . import history, records
 from .agent import messages as m
 from .agent.rundir import FINAL_STATES
 from .errors import RemoteError, UsageError
+from .gpu_request import again as again_with
 from .history_rows import UNFINISHED, Row
 from .history_store import Query
 from .many import ask_all
@@ -219,6 +220,7 @@ def repeat(
     options: dict[str, Any] = {key: record.get(key) for key in ("cwd", "timeout", "label", "notebook")}
     options |= {"env": record.get("env") or {}, "pass_env": record.get("pass_env") or ()}
     options["progress"] = progress
+    options |= again_with(record.get("lease"))
     options |= {"sync": record.get("sync", True), "notes": {**notes, "rerun_of": record["id"]}}
     if record.get("kind") == "cell":
         fresh = bool(record.get("fresh"))

@@ -241,7 +241,16 @@ class Several:
         for path, kept in run.sync_report.kept if run.sync_report else ():
             self._say(part, f"{path} had changed there too; that version is now {kept}")
         run.on_link = lambda state: self._tell(part, _link_text(state))
-        run.wait(lambda event: self._post(partial(self._view.event, part.name, event)))
+        waited = False
+
+        def take(event: Event) -> None:
+            nonlocal waited
+            self._post(partial(self._view.event, part.name, event))
+            if event.kind == "state" and (waited or event.data.get("reason")):
+                waited = True
+                self._tell(part, str(event.data.get("reason") or ""))  # what it waits for, for example a GPU
+
+        run.wait(take)
         if part.remote.host.sync.pull or self._values["pull"]:
             self._bring(part, run)
         run.check()

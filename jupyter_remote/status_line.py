@@ -17,9 +17,12 @@ from .live_line import Write, live_line
 if TYPE_CHECKING:
     from .events import Event
     from .follow import Sink
+    from .gpu_use import GpuUse
 
 APPEARS_AFTER_S = 1.0
 _EVERY_S = 1.0
+# How long a cell runs before it is looked at what its GPUs do.
+_GPUS_AFTER_S = 2.0
 
 
 class StatusLine:
@@ -44,6 +47,7 @@ class StatusLine:
         self._thread: threading.Thread | None = None
         self._shown = ""
         self._may_appear: Callable[[], bool] = lambda: True
+        self._gpu_use: GpuUse | None = None
 
     def __enter__(self) -> StatusLine:
         if self._write is not None:
@@ -56,6 +60,7 @@ class StatusLine:
         if self._thread is not None:
             self._thread.join()
         self._show("")
+        self._leave_gpus()
 
     def phase(self, words: str) -> None:
         """What the cell does from now on, for example `syncing`; "" hides the line."""
@@ -73,6 +78,15 @@ class StatusLine:
         """Take the line away for good: something else stands in its place from now on."""
         self._ended.set()
         self.line("")
+        self._leave_gpus()
+
+    def gpus(self, use: GpuUse) -> None:
+        """From now on the line says what the run's GPUs do; ends with the line."""
+        self._gpu_use = use
+
+    def _leave_gpus(self) -> None:
+        if self._gpu_use is not None:
+            self._gpu_use.close()
 
     def before(self, sink: Sink, between_lines: Callable[[], bool] = lambda: True) -> Sink:
         """A sink that looks at each event for this line and hands it on.
@@ -111,7 +125,7 @@ class StatusLine:
             with self._lock:
                 self._phase, self._since = "running", time.monotonic()
         elif state == "queued" or state == "starting":
-            self.phase("waiting for the session")
+            self.phase(event.data.get("reason") or "waiting for the session")
 
     def _tick(self) -> None:
         wait = self._appears_after
@@ -127,7 +141,9 @@ class StatusLine:
         with self._lock:
             if self._phase:
                 seconds = time.monotonic() - self._since if self._since else None
-                self._show(status_words(self._host, self._phase, seconds))
+                looks = self._gpu_use is not None and seconds is not None and seconds >= _GPUS_AFTER_S
+                use = self._gpu_use() if looks and self._gpu_use is not None else ""
+                self._show(status_words(self._host, self._phase, seconds, use))
 
     def _show(self, line: str) -> None:
         if self._write is not None and line != self._shown:
@@ -135,11 +151,11 @@ class StatusLine:
             self._write(line)
 
 
-def status_words(host: str, phase: str, seconds: float | None) -> str:
-    """Return one line on what a cell is doing: `dgx01 · running 0:42`."""
+def status_words(host: str, phase: str, seconds: float | None, use: str = "") -> str:
+    """Return one line on what a cell is doing: `dgx01 · running 0:42 · GPU 87 % 12.3 GiB`."""
     if seconds is None:
         return f"{host} · {phase}"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-    return f"{host} · {phase} {clock}"
+    return " · ".join(filter(None, (host, f"{phase} {clock}", use)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 # A notebook's cell is wider than the 80 columns that rich assumes where it can't ask; a pipe has no width.
 _KERNEL_WIDTH = 110
@@ -22,6 +23,24 @@ def print_json(document: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their headings; long cells are folded in a narrow terminal, and never cut."""
+    console = _console()
+    if console.is_terminal:
+        console.print(make_table(columns, rows))
+    else:
+        print(table_text(columns, rows))
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return the table as plain text."""
+    console = _console()
+    with console.capture() as captured:
+        console.print(make_table(columns, rows))
+    # The padding of the last column is of no use to a pipe.
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Return the table, for a console of rich."""
     from rich.table import Table
     from rich.text import Text
 
@@ -30,14 +49,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console = _console()
-    if console.is_terminal:
-        console.print(table)
-        return
-    with console.capture() as captured:
-        console.print(table)
-    # The padding of the last column is of no use to a pipe.
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    return table
 
 
 def _console() -> Console:

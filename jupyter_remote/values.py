@@ -12,6 +12,8 @@ from .durations import parse_duration
 from .errors import UsageError
 from .options import Kind
 
+# What stands for an option of kind `wait` without a duration.
+FOREVER = "forever"
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -98,6 +100,17 @@ def _size(text: str) -> int:
         raise UsageError(f"{text!r} is not {error}") from None
 
 
+def _gpus(text: str) -> str:
+    from .gpu_request import parse_gpus  # most calls ask for none
+
+    parse_gpus(text)
+    return text
+
+
+def _wait(text: str) -> float:
+    return float("inf") if text == FOREVER else parse_duration(text)
+
+
 _KINDS: dict[Kind, Callable[[str], object]] = {
     "text": _text,
     "path": _text,
@@ -113,4 +126,6 @@ _KINDS: dict[Kind, Callable[[str], object]] = {
     "number": _number,
     "count": _count,
     "size": _size,
+    "gpus": _gpus,
+    "wait": _wait,
 }

@@ -80,6 +80,7 @@ class ActiveRun:
     def enter(self, state: str, **facts: Any) -> None:
         """Goes on to ``starting`` or ``running``; before :meth:`create`, only in the record to be."""
         self.record.update(facts, state=state)
+        self.record.pop("waits", None)
         if state == "running":
             self.record["started"] = time.time()
             self._began = time.monotonic()
@@ -88,6 +89,12 @@ class ActiveRun:
         if self._log is not None:
             self._write(self._save)
             self._tell()
+
+    def waits(self, reason: str) -> None:
+        """Notes what it waits for before it can start."""
+        self.record["waits"] = reason
+        self._write(self._save)
+        self.event({"kind": "state", "state": self.state, "reason": reason})
 
     def output(self, kind: str, data: bytes) -> None:
         """Appends printed bytes; once the disk is full no more of them, what room there is is the end's."""

@@ -99,6 +99,7 @@ class Capsule:
                     from .stats import gpu_facts
 
                     kept = dict(gpu_facts(), boot=boot_id())
-                    write_json(path, kept)
+                    if not kept.get("gpu_error"):
+                        write_json(path, kept)
                 self._gpus = {"gpus": kept["gpus"]}
             return self._gpus

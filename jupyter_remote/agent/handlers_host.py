@@ -30,13 +30,27 @@ class HostHandlers:
             m.Meet: self.meet,
             m.StopWhenIdle: self.stop_when_idle,
             m.Probe: self.probe,
+            m.Sample: self.sample,
         }
 
-    def status(self, stream: Stream, _message: m.Status, _payload: bytes) -> None:
+    def status(self, stream: Stream, message: m.Status, _payload: bytes) -> None:
         """Load, memory, disk, GPUs, sessions."""
+        from .leases import note_holders
         from .stats import host_status
 
-        stream.send(m.Facts(dict(host_status(self.state), sessions=list(sessions.records(self.state)))))
+        told = host_status(self.state)
+        note_holders(told["gpus"], self.state, message.leases)
+        stream.send(m.Facts(dict(told, sessions=list(sessions.records(self.state)))))
+
+    def sample(self, stream: Stream, message: m.Sample, _payload: bytes) -> None:
+        """Load, memory and GPUs again and again."""
+        from .leases import note_holders
+        from .sampling import Sampler, send_samples
+
+        def note(gpus: list[dict[str, Any]]) -> None:
+            note_holders(gpus, self.state, message.leases)
+
+        send_samples(stream, Sampler(max(message.interval, 50) / 1000, note if message.who else None))
 
     def meet(self, stream: Stream, _message: m.Meet, _payload: bytes) -> None:
         """Names a free port and an address."""

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
 
 
 class Status(Message):
-    """Load, memory, disk, GPUs, sessions and active runs, answered by Facts."""
+    """Load, memory, disk, GPUs, sessions and active runs, answered by Facts.
 
+    Args:
+        leases: the folder of GPU leases that users share, None for one's own.
+    """
+
+    leases: str | None = None
     kind: ClassVar[int] = 26
 
 
@@ -59,3 +64,24 @@ class Probe(Message):
 
     asked: dict[str, Any]
     kind: ClassVar[int] = 130
+
+
+class Sample(Message):
+    """Samples of load, memory and GPUs, each a Facts, until this is cancelled; the next when Next has come.
+
+    Args:
+        interval: milliseconds between two.
+        who: 0 when it need not be told who uses and who has leased the GPUs.
+        leases: as for Status.
+    """
+
+    interval: int
+    who: int = 1
+    leases: str | None = None
+    kind: ClassVar[int] = 140
+
+
+class Next(Message):
+    """The last sample was taken, and the next one is wanted."""
+
+    kind: ClassVar[int] = 141

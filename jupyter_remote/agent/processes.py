@@ -101,7 +101,8 @@ def _parents() -> dict[int, int]:
     return {int(row[0]): int(row[1]) for row in rows if len(row) >= 3 and not row[2].startswith("Z")}
 
 
-def _marker(pid: int) -> str:
+def marker_of(pid: int) -> str:
+    """The marker that a process carries; empty when there is none, or it is another user's."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             found = (entry for entry in file.read().split(b"\0") if entry.startswith(PREFIX))
@@ -120,7 +121,7 @@ def marked() -> dict[int, str]:
     found = {}
     here = _namespace("self")
     for pid in _parents():
-        value = _marker(pid)
+        value = marker_of(pid)
         try:
             if value and os.stat(f"/proc/{pid}").st_uid == os.getuid() and _namespace(str(pid)) == here:
                 found[pid] = value
@@ -148,7 +149,7 @@ def family(root: int | None, marker: str) -> list[int]:
     The calling process is never among them.
     """
     parents = _parents()
-    chosen = {pid for pid in parents if _marker(pid) == marker}
+    chosen = {pid for pid in parents if marker_of(pid) == marker}
     if root is not None and root in parents:
         chosen.add(root)
     grown = True

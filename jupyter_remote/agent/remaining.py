@@ -12,15 +12,18 @@ if TYPE_CHECKING:
 
     from .child import Child
 
+# The supervisor waits meanwhile, with all that it does.
+PATIENCE = 5.0
 _MIB = 1 << 20
 
 
-def left(marker: str, worker: Child | None) -> dict[str, Any]:
+def left(marker: str, worker: Child | None, leased: bool = False) -> dict[str, Any]:
     """How many processes are left, without the session's own Python, and what all of ours hold of the GPUs.
 
     Args:
         marker: what the session's processes are known by.
         worker: its Python, which goes on when only its cell was stopped; None when there is none.
+        leased: whether the session has GPUs of its own, so that nothing is worth saying too.
 
     Returns:
         ``processes``, and ``gpu_memory`` in bytes where ``nvidia-smi`` tells.
@@ -28,27 +31,23 @@ def left(marker: str, worker: Child | None) -> dict[str, Any]:
     ours = family(os.getpid(), marker)
     own = worker.pid if worker is not None and worker.exit_code is None else None
     told = {"processes": sum(pid != own for pid in ours)}
-    memory = _gpu_memory(set(ours)) if ours else None
+    memory = _gpu_memory(set(ours)) if ours else 0 if leased else None
     return told if memory is None else dict(told, gpu_memory=memory)
 
 
 def _gpu_memory(pids: set[int]) -> int | None:
-    import shutil  # 8 ms, and most runs are not stopped
+    from .gpus import SmiError, ask, program  # 8 ms, and most runs are not stopped
 
-    program = shutil.which("nvidia-smi")
-    if program is None:
+    path = program("nvidia-smi")
+    if path is None:
         return None
-    import subprocess
-
-    query = [program, "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
+    query = [path, "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
     try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=5, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if answer.returncode:
+        answer = ask(query, PATIENCE)
+    except SmiError:
         return None
     held = 0
-    for line in answer.stdout.splitlines():
+    for line in answer.splitlines():
         pid, _, used = (word.strip() for word in line.partition(","))
         if pid.isdigit() and int(pid) in pids and used.isdigit():
             held += int(used) * _MIB

@@ -54,5 +54,7 @@ def main() -> None:
     except OSError:
         pass  # the connection broke: runs go on without us
     finally:
+        for do in list(link.at_end.values()):
+            do()
         handlers.capsule.finish()
         os._exit(0)  # requests that still wait for something must not hold the process

@@ -1,28 +1,16 @@
-"""Facts about this host's load, memory, disks and GPUs, as plain values."""
+"""Facts about this host's load, memory and disks, as plain values. Those of its GPUs are in ``gpus``."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
-import subprocess
+
+from .gpus import look
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any
-
-GPU_FIELDS = (
-    "index",
-    "uuid",
-    "name",
-    "memory.total",
-    "memory.used",
-    "utilization.gpu",
-    "temperature.gpu",
-    "power.draw",
-    "driver_version",
-)
-MIB = 1 << 20
 
 
 def host_status(state: str) -> dict[str, Any]:
@@ -30,17 +18,34 @@ def host_status(state: str) -> dict[str, Any]:
     return {
         "hostname": socket.gethostname(),
         "cpu_count": os.cpu_count(),
-        "load": [round(value, 2) for value in os.getloadavg()],
-        "memory": _memory(),
+        **load(),
         "disk": {"home": _disk(os.path.expanduser("~")), "state": _disk(state), "tmp": _disk("/tmp")},
-        "gpus": _gpus(),
+        **look(),
     }
 
 
+def load() -> dict[str, Any]:
+    """What changes from moment to moment."""
+    return {"load": [round(value, 2) for value in os.getloadavg()], "memory": _memory()}
+
+
+def processor_time() -> tuple[int, int] | None:
+    """How long the processors have worked since the start, and how long there was, in ticks of the system."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            user, nice, system, idle, waiting, *rest = map(int, file.readline().split()[1:9])
+    except (OSError, ValueError):
+        return None
+    busy = user + nice + system + sum(rest)
+    return busy, busy + idle + waiting
+
+
 def gpu_facts() -> dict[str, Any]:
-    """What doesn't change of the GPUs while the machine is up."""
+    """What doesn't change of the GPUs while the machine is up; and ``gpu_error`` when that can't be told."""
     keys = ("index", "uuid", "name", "memory_total", "driver")
-    return {"gpus": [{key: gpu[key] for key in keys} for gpu in _gpus()]}
+    told = look(who=False)
+    facts: dict[str, Any] = {"gpus": [{key: gpu[key] for key in keys} for gpu in told["gpus"]]}
+    return dict(facts, gpu_error=told["gpu_error"]) if told["gpu_error"] else facts
 
 
 def _memory() -> dict[str, int]:
@@ -59,42 +64,3 @@ def _memory() -> dict[str, int]:
 def _disk(path: str) -> dict[str, int]:
     usage = shutil.disk_usage(path)
     return {"total": usage.total, "free": usage.free}
-
-
-def _number(text: str) -> float | None:
-    # nvidia-smi writes [N/A] or [Not Supported] for what a card doesn't tell.
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _gpus() -> list[dict[str, Any]]:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    query = [program, f"--query-gpu={','.join(GPU_FIELDS)}", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    gpus = []
-    for line in answer.stdout.splitlines() if answer.returncode == 0 else []:
-        row = [cell.strip() for cell in line.split(",")]
-        if len(row) != len(GPU_FIELDS):
-            continue
-        total, used, use, celsius, watts = map(_number, row[3:8])
-        gpus.append(
-            {
-                "index": int(row[0]),
-                "uuid": row[1],
-                "name": row[2],
-                "memory_total": None if total is None else int(total) * MIB,
-                "memory_used": None if used is None else int(used) * MIB,
-                "utilization": use,
-                "temperature": celsius,
-                "power": watts,
-                "driver": row[8],
-            }
-        )
-    return gpus

@@ -112,6 +112,10 @@ class Stream:
 
         return read
 
+    def at_end(self, do: Callable[[], None]) -> None:
+        """Has something done when the client has gone, which a thread that waits for it does not notice."""
+        self._link.at_end[self.number] = do
+
     def deliver(self, frame: Frame) -> None:
         """Called by the reader of the connection."""
         if isinstance(frame.message, m.Credit):
@@ -140,6 +144,7 @@ class Link:
         self._handle = handle
         self._lock = threading.Lock()
         self._streams: dict[int, Stream] = {}
+        self.at_end: dict[int, Callable[[], None]] = {}
 
     def write(self, data: bytes) -> None:
         """Writes whole frames, one thread at a time."""
@@ -178,3 +183,4 @@ class Link:
             pass
         finally:
             self._streams.pop(stream.number, None)
+            self.at_end.pop(stream.number, None)

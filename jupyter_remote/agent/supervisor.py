@@ -18,6 +18,7 @@ from .child import CHUNK
 from .consults import Consults
 from .control import Control, listen, wake_on_signals
 from .ladder import GRACE, Ladder
+from .leasing import Leasing
 from .paths import read_json, remove_tree
 from .processes import adopt_orphans, end_family, identity, mark
 from .turns import Turns
@@ -50,8 +51,9 @@ class Supervisor:
         self.place = Workplace(self.selector, folder, self.record, self.mark, self._output)
         self.window, self.rounds = 0.0, 0
         ladder = Ladder(self.mark)
-        self.turns = Turns(state, folder, self.name, self.identity, self.place, ladder, self.control.notify)
-
+        leasing = Leasing(self.selector, state, self.record)
+        notify = self.control.notify
+        self.turns = Turns(state, folder, self.name, self.identity, self.place, ladder, leasing, notify)
         consults = Consults(self.turns, self.control.answer)
         self.control.consult, self.turns.consulted = consults.ask, consults.told
 
@@ -72,6 +74,8 @@ class Supervisor:
                     self.turns.from_worker()
                 elif key.data == "listener":
                     self.control.accept(listener)
+                elif key.data == "lease":
+                    self.turns.from_seeker()
                 elif key.data == "wakeup":
                     os.read(key.fd, 512)
                 else:
@@ -81,6 +85,7 @@ class Supervisor:
             self.control.notify()
         end_family(os.getpid(), self.mark, GRACE)
         self.place.release()
+        self.turns.leasing.release()
 
     def _dribbles(self, pipes: int) -> bool:
         # A flood of single lines costs one switch and one line of the index each. Waiting a moment lets the
@@ -112,7 +117,7 @@ class Supervisor:
     def _patience(self) -> float:
         if self.turns.ladder.climbing:
             return 0.02
-        if self.turns.active is not None:
+        if self.turns.active is not None and not self.turns.leasing.seeking:
             # waitpid is looked at when a pipe closes, and now and then for a child that closed its own.
             return 0.25
         return 5.0
@@ -151,6 +156,8 @@ class Supervisor:
             "started": self.record.get("started"),
             "worker": self.place.child.pid if self.place.child else None,
             "active": active.id if active else None,
+            "waits": active.record.get("waits") if active else None,
+            "leased": self.turns.leasing.leased,
             "queued": [run.id for run in self.turns.queue],
             "idle_seconds": round(time.monotonic() - self.turns.last_used, 1) if not active else 0,
             "ends_in": None if left is None else max(round(left), 0),

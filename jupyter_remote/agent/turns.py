@@ -13,6 +13,7 @@ from . import endings, shared, usage
 from . import messages as m
 from .active import ActiveRun
 from .ladder import GRACE, Ladder
+from .leasing import InUse
 from .memory import kills
 from .remaining import left
 from .rundir import RunDir
@@ -22,6 +23,7 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from .leasing import Leasing
     from .workplace import Workplace
 
 # A file that is given up when the disk is full, so that the end of the log can still be written.
@@ -41,6 +43,7 @@ class Turns:
         identity: the supervisor's.
         place: where the session's process is; its output is to be given to :meth:`output`.
         ladder: how the processes are ended.
+        leasing: the session's GPUs.
         tell: tells those who watch that a log has grown.
     """
 
@@ -52,6 +55,7 @@ class Turns:
         identity: dict[str, Any],
         place: Workplace,
         ladder: Ladder,
+        leasing: Leasing,
         tell: Callable[[], None],
     ) -> None:
         self.state = state
@@ -60,6 +64,7 @@ class Turns:
         self.identity = identity
         self.place = place
         self.ladder = ladder
+        self.leasing = leasing
         self.active: ActiveRun | None = None
         self.queue: deque[ActiveRun] = deque()
         self.leaving = False
@@ -107,6 +112,7 @@ class Turns:
             cap = self.place.record.get("log_cap")
             run = ActiveRun(folder, record, code, secrets, self._make_room, cap)
             at_once = self._idle() and self.place.ready and record["kind"] != "program"
+            at_once = at_once and not self.leasing.needs(record)
             if at_once and self.place.child is not None:
                 run.enter("running", worker=self.place.child.identity)
             run.create()
@@ -130,15 +136,51 @@ class Turns:
         if self.active is None and not self.ladder.climbing and self.queue:
             run = self.active = self.queue.popleft()
             run.kills = self._kills
-            run.enter("starting")
-            try:
-                self._begin(run)
-            except OSError as error:
-                self._failed_to_start(endings.cannot_start(error), 127)
+            if not self._seeks(run):
+                self._start(run)
+
+    def _seeks(self, run: ActiveRun) -> bool:
+        """Whether it has to wait for GPUs, or can't get any."""
+        if not self.leasing.needs(run.record):
+            return False
+        try:
+            return self.leasing.seek(run.record, self.place.child.pid if self.place.child else None)
+        except InUse as error:
+            end = f"`jupyter remote sessions stop HOST {self.session}`"
+            hint = f"Take --fresh or another --session, or end this one: {end}."
+            self._failed_to_start(str(error), 1, "LeaseError", hint)
+        except OSError as error:
+            self._failed_to_start(endings.cannot_start(error), 127)
+        return True
+
+    def from_seeker(self) -> None:
+        """Takes what the process says that gets GPUs for the run."""
+        for told in self.leasing.told():
+            run = self.active
+            if run is None:
+                return
+            if "waits" in told:
+                run.waits(told["waits"])
+            elif "refused" in told:
+                self._failed_to_start(told["refused"], 1, "LeaseError", told["hint"])
+            else:
+                for text in told["warnings"]:
+                    run.output("stderr", f"jupyter_remote: {text}\n".encode())
+                self._start(run)
+
+    def _start(self, run: ActiveRun) -> None:
+        if self.leasing.leased:
+            run.record["leased"] = self.leasing.leased
+        run.enter("starting")
+        try:
+            self._begin(run)
+        except OSError as error:
+            self._failed_to_start(endings.cannot_start(error), 127)
 
     def _begin(self, run: ActiveRun) -> None:
         if run.record["kind"] == "program":
-            child = self.place.start_program(run.record, run.folder, run.code, run.secrets)
+            given = {**run.secrets, **(self.leasing.visible or {})}
+            child = self.place.start_program(run.record, run.folder, run.code, given)
             run.enter("running", worker=child.identity)
         elif self.place.child is None:
             self.place.start_worker()
@@ -153,6 +195,10 @@ class Turns:
             run.record["environment"] = self._environment
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         spec["kind"] = run.record["kind"]
+        if self.leasing.visible is not None:
+            spec["visible"] = self.leasing.visible
+            if self.leasing.leased:
+                run.record["leased"] = self.leasing.leased
         if run.record.get("send") or run.record.get("fetch"):
             from .exchange import incoming  # few runs have any
 
@@ -174,7 +220,7 @@ class Turns:
         if run.full is not None and state != "stopped":
             state, exit_code = "failed", 1
         if state == "stopped":
-            run.left = left(self.ladder.marker, self.place.child)
+            run.left = left(self.ladder.marker, self.place.child, bool(self.leasing.leased))
         self._close(run, state, exit_code)
         self._next()
 
@@ -207,9 +253,10 @@ class Turns:
         except OSError:
             return None  # a full disk, and no reason to end a session
 
-    def _failed_to_start(self, why: str, exit_code: int) -> None:
+    def _failed_to_start(self, why: str, exit_code: int, kind: str = "LaunchError", hint: str = "") -> None:
         assert self.active is not None
-        self.active.event({"kind": "error", "ename": "LaunchError", "evalue": why, "traceback": []})
+        told = {"kind": "error", "ename": kind, "evalue": why, "traceback": []}
+        self.active.event(dict(told, hint=hint) if hint else told)
         self._end("failed", exit_code)
 
     # Stopping.
@@ -221,6 +268,8 @@ class Turns:
             return
         if run is not self.active:
             self._cancel(run)
+        elif self.leasing.seeking:
+            self._seeks_no_more(run, "interrupted while it waited for GPUs")
         elif message.level == 1 and run.state == "starting" and run.record["kind"] != "program":
             # No code runs yet, and an interrupt would only break the interpreter that starts.
             run.reason = "interrupted before it started"
@@ -229,6 +278,11 @@ class Turns:
             self.place.child.interrupt()
         else:
             self._terminate("its processes were ended")
+
+    def _seeks_no_more(self, run: ActiveRun, reason: str) -> None:
+        self.leasing.cancel()
+        run.reason = reason
+        self._end("stopped", endings.INTERRUPTED)
 
     def _terminate(self, reason: str) -> None:
         assert self.active is not None
@@ -243,6 +297,9 @@ class Turns:
         for waiting in list(self.queue) if self.leaving else []:
             self._cancel(waiting)
         run = self.active
+        if run is not None and self.leasing.seeking and (self.leaving or run.full is not None):
+            self._seeks_no_more(run, str(run.reason or "the session was stopped"))
+            run = None
         if run is not None and self.leaving:
             self._terminate("the session was stopped")
         if run is not None and run.full is not None and not run.stopping:
@@ -278,7 +335,8 @@ class Turns:
                 self.place.ready = True
                 self.place.record["facts"] = message.facts
                 run, child = self.active, self.place.child
-                if run is not None and not run.stopping and child is not None:
+                ours = run is not None and not run.stopping and not self.leasing.seeking
+                if run is not None and ours and child is not None:
                     run.enter("running", worker=child.identity)
                     self._hand_over(run)
             elif isinstance(message, m.Happened):
@@ -331,7 +389,7 @@ class Turns:
         was_ready, said = self.place.ready, self.place.setup_tail
         code = child.exit_code if child.exit_code is not None else 137
         self.place.release()
-        if run is None:
+        if run is None or self.leasing.seeking:
             return
         if run.stopping:
             self._end(*endings.of_stopped(run, code))

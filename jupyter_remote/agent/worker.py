@@ -76,6 +76,7 @@ class Worker:
         self._asking.install()
         self._flush_c = unbuffer_c()
         self._used = False
+        self._before_lease: dict[str, str | None] = {}
         self._seen: tuple[Any, ...] | None = None
         # A forked child must never answer in the session's name.
         os.register_at_fork(after_in_child=self._channel.close)
@@ -142,6 +143,8 @@ class Worker:
     def _run(self, shell: Shell, message: m.Execute, code: str) -> None:
         self._blobs = message.run["blobs"]
         given = {k: str(v) for k, v in {**(message.run.get("env") or {}), **(message.secrets or {})}.items()}
+        if "visible" in message.run:
+            self._see(message.run["visible"])
         before = {name: os.environ.get(name) for name in given}
         home = None
         outcome = "interrupted"
@@ -200,6 +203,13 @@ class Worker:
             told = "\n".join(filter(None, (str(error), getattr(error, "hint", ""))))
             self.publish("error", ename="VariableError", evalue=told, traceback=[told])
         return outcome
+
+    def _see(self, visible: dict[str, str]) -> None:
+        # Which GPUs there are: for this cell and all later ones, until another lease says otherwise.
+        for name in visible:
+            self._before_lease.setdefault(name, os.environ.get(name))
+        self._restore({k: v for k, v in self._before_lease.items() if k not in visible}, None)
+        os.environ.update(visible)
 
     @staticmethod
     def _restore(before: dict[str, str | None], home: str | None) -> None:

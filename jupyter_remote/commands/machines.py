@@ -9,7 +9,8 @@ import jupyter_remote
 
 from ..call import Show, format_size, named_hosts, one_host
 from ..durations import format_duration
-from ..errors import LaunchError, RemoteError
+from ..errors import LaunchError, RemoteError, UsageError
+from ..gpu_words import COLUMNS, gpu_rows
 from ..many import ask_all
 from ..parsing import Values, unknown
 from ..tables import print_json, print_table
@@ -48,13 +49,29 @@ def test(values: Values, show: Show) -> int:
 
 
 def status(values: Values, show: Show) -> int:
-    """`status [HOST…]`."""
-    answers = ask_all(named_hosts(values["hosts"]), lambda remote: remote.status())
+    """`status [HOST…] [--watch]`.
+
+    Raises:
+        UsageError: an interval, and nothing to watch.
+    """
+    hosts = named_hosts(values["hosts"])
+    if values["watch"]:
+        from .watching import watch  # most calls look once
+
+        watch(hosts, values["interval"] or 1.0, as_json=values["json"])
+        return 0
+    if values["interval"]:
+        raise UsageError("--interval says how often: it needs --watch")
+    answers = ask_all(hosts, lambda remote: remote.status())
     if values["json"]:
         print_json([_json_of(host, answer) for host, answer in answers])
     else:
         columns = ("HOST", "CPUS", "LOAD", "MEMORY FREE", "DISK FREE", "GPUS", "SESSIONS", "RUNS")
         print_table(columns, (_status_row(host, answer) for host, answer in answers))
+        gpus = [row for host, answer in answers if isinstance(answer, dict) for row in gpu_rows(host, answer)]
+        if gpus:
+            print()
+            print_table(COLUMNS, gpus)
     return _first_failure(answers)
 
 
@@ -71,7 +88,7 @@ def list_sessions(values: Values, show: Show) -> int:
         else:
             rows += [(host, *_session_row(session)) for session in answer["sessions"]]
     if rows:
-        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "ENDS IN", "PYTHON"), rows)
+        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "ENDS IN", "GPUS", "PYTHON"), rows)
     else:
         print("no live sessions")
     return _first_failure(answers)
@@ -129,6 +146,7 @@ def _session_row(session: Facts) -> tuple[object, ...]:
         len(session.get("queued") or ()),
         "" if active or idle is None else format_duration(idle),
         "" if active or ends_in is None else format_duration(ends_in),
+        ",".join(str(gpu.get("index")) for gpu in session.get("leased") or ()),
         session.get("python"),
     )
 

@@ -32,7 +32,7 @@ def sync(values: Values, show: Show) -> None:
 
 def run(values: Values, show: Show) -> int:
     """`run HOSTS [options] -- PROGRAM [ARGS]`, or with `--script FILE [ARGS]`."""
-    hosts = some_hosts(values["hosts"])
+    hosts = some_hosts(values["hosts"], quiet=values["quiet"])
     argv = list(values["program"])
     text = ""
     if values["script"]:

@@ -159,7 +159,7 @@ def test_expand_hosts(hosts_yaml: Write) -> None:
     for text, error, match in (
         ("", UsageError, "names no host"),
         (",", UsageError, "names no host"),
-        ("any", UsageError, "leasing of GPUs"),
+        ("any", UsageError, "a choice of one host"),
         ("a,zz", UnknownHost, "no host `zz`"),
         ("@gg", UnknownHost, "no group `gg`; did you mean `g`"),
     ):

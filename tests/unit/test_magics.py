@@ -48,7 +48,7 @@ def error_of(result: ExecutionResult) -> Exception:
         ("%%remote dgx01,dgx03\n1", ConfigError, "there is no host `dgx03`"),
         ("%%remote dgx01,dgx02\n \n", UsageError, "the cell is empty"),
         ("%%remote @gpu\n1", ConfigError, "there is no group `gpu`"),
-        ("%%remote any\n1", UsageError, "name a host"),
+        ("%%remote dgx01,any\n1", UsageError, "stands alone"),
         ("%%remote dgx01\n\n  \n", UsageError, "the cell is empty"),
         ("%remote lst", UsageError, "unknown command lst of %remote; did you mean list?"),
         ("%remote show dgx1", ConfigError, "there is no host `dgx1`"),
