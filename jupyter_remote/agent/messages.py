@@ -8,7 +8,18 @@ same messages are used. No behaviour belongs here.
 from __future__ import annotations
 
 from .message import KINDS, Message, MessageError
-from .messages_host import Clean, EndRemains, ListSessions, Meet, Probe, Status, StopSession, StopWhenIdle
+from .messages_host import (
+    Clean,
+    EndRemains,
+    Environments,
+    ListSessions,
+    Meet,
+    Probe,
+    RemoveEnvironment,
+    Status,
+    StopSession,
+    StopWhenIdle,
+)
 from .messages_live import Answer, Asked, Consult, Consulted, Put, Take
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
@@ -18,7 +29,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Clean", "EndRemains", "ListSessions", "Meet", "Probe", "Status", "StopSession", "StopWhenIdle",
+    "Clean", "EndRemains", "Environments", "ListSessions", "Meet", "Probe", "RemoveEnvironment", "Status",
+    "StopSession", "StopWhenIdle",
     "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]
 # fmt: on
