@@ -170,6 +170,7 @@ class Remote(HostVerbs):
         code: str,
         *,
         script: str | None = None,
+        python: str | None = None,
         sync: bool = True,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
@@ -184,6 +185,8 @@ class Remote(HostVerbs):
         run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
         run.update(argv=argv, script=script)
         settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
+        if python is not None:
+            settings["python"] = python
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
         return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
