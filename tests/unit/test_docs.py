@@ -23,6 +23,7 @@ PAGES = [
     "docs/hosts-many.md",
     "docs/ec2.md",
     "docs/hosts.md",
+    "docs/environments.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -54,7 +55,15 @@ def test_lists_of_commands_are_complete(page: str) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "CHANGELOG.md", "docs/input.md", "docs/runs.md", "docs/hosts-many.md", "docs/hosts.md"],
+    [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/input.md",
+        "docs/runs.md",
+        "docs/hosts-many.md",
+        "docs/hosts.md",
+        "docs/environments.md",
+    ],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
     assert set(re.findall(r"`(--[a-z-]+)`", text(page))) <= FLAGS
