@@ -37,8 +37,8 @@ def _facts(root: str, digest: str) -> dict[str, Any] | None:
     return read_json(os.path.join(root, digest, "env.json")) if DIGEST.fullmatch(digest) else None
 
 
-def use(setting: str | None, name: str) -> tuple[str, str]:
-    """The Python of an environment, which nobody removes while this process lives; and ``NAME DIGEST``.
+def use(setting: str | None, name: str, keep: bool = True) -> tuple[str, str]:
+    """The Python of an environment, which (``keep``) nobody removes while this process lives; and its name.
 
     Raises:
         FileNotFoundError: there is none of that name, or it is not whole.
@@ -51,7 +51,7 @@ def use(setting: str | None, name: str) -> tuple[str, str]:
         known = ", ".join(sorted(names)) or "none"
         raise FileNotFoundError(f"there is no {what} in {root}; there is: {known}. `env create` makes one")
     folder = os.path.join(root, digest)
-    if digest not in _shared:
+    if keep and digest not in _shared:
         lock = _lock(root, digest, fcntl.LOCK_SH, PATIENCE)
         if lock is None or _facts(root, digest) is None:
             raise FileNotFoundError(f"the {what} is being built anew or removed; try again when that is done")

@@ -33,7 +33,7 @@ def boot_argv(python: list[str], module: str, *arguments: str) -> list[str]:
     return [*python, "-c", BOOT.format(package=package, module=module), folder, *arguments]
 
 
-def python_of(session: dict[str, Any]) -> tuple[str, str | None]:
+def python_of(session: dict[str, Any], keep: bool = True) -> tuple[str, str | None]:
     """The user's Python, and the environment (name and digest) when the session says ``env:NAME``.
 
     A bare name stays one where ``env_setup`` may put another program of that name on the PATH.
@@ -45,7 +45,7 @@ def python_of(session: dict[str, Any]) -> tuple[str, str | None]:
     if setting.startswith(ENVIRONMENT):
         from .environments import use
 
-        return use(session.get("env_root"), setting[len(ENVIRONMENT) :])
+        return use(session.get("env_root"), setting[len(ENVIRONMENT) :], keep)
     if session.get("env_setup") and "/" not in setting and not setting.startswith("~"):
         return setting, None
     return interpreter(setting), None

@@ -76,11 +76,7 @@ def base_python(remote: Remote) -> str:
     host = remote.host
     if host.env_python or host.python.startswith(PREFIX):
         return host.env_python or "python3"
-    if host.type == "local" and "python" not in host.model_fields_set:
-        import sys
-
-        return sys.executable
-    return host.python
+    return host.interpreter
 
 
 def digest(plan: Plan, remote: Remote) -> str:
