@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -49,6 +50,8 @@ def test_a_host_with_no_way_out_runs_a_cell_that_needs_a_package_sent_from_here(
         place = island.home / ".local" / "bin"
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(UV, place / "uv")
+        for path in (place, place.parent):
+            os.chown(path, island.uid, -1)
     words = ["env", "create", ALIAS, "-r", "requirements.txt", "--with", builder, "--name", "own"]
     assert main([*words, "--offline", "--use"]) == 0
     said = capsys.readouterr().out
