@@ -20,7 +20,7 @@ demo:
 	@.venv/bin/python scripts/demo
 
 test:
-	@scripts/system-packages openssh-client openssh-server rsync git chromium fonts-dejavu-core
+	@scripts/system-packages openssh-client openssh-server rsync git iproute2 environment-modules chromium fonts-dejavu-core
 	@scripts/environment test e2e
 	@scripts/test
 

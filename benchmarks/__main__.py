@@ -18,6 +18,7 @@ SUBJECTS = (
     "many_hosts",
     "asking_hosts",
     "cold_cell",
+    "environments",
     "streaming",
     "logs",
     "imports",

@@ -38,14 +38,14 @@ def measure(quick: bool) -> Iterator[Row]:
     n = 3 if quick else 9
     with open_host() as host:
         workspace = make_workspace(host.scratch / "ten", 10)
-        _first_cell(host, workspace)  # Byte code here and there, pages in memory.
+        first_cell(host, workspace)  # Byte code here and there, pages in memory.
         for forget, name, limit in ((False, "agent cached", 2), (True, "first contact ever", 4)):
             kernels, bare, peers = [], [], []
             for _ in range(n):
                 for client, seconds in (("kernel", kernels), ("bare", bare)):
                     if forget:
                         host.forget_everything()
-                    inside, with_start = _first_cell(host, workspace, client)
+                    inside, with_start = first_cell(host, workspace, client)
                     seconds.append(inside if client == "kernel" else with_start)
                 peers.append(timed(lambda: subprocess.run(host.ssh("true"), check=True)))
             peer = median(peers)
@@ -54,9 +54,11 @@ def measure(quick: bool) -> Iterator[Row]:
             yield beside(f"cold first cell, {name}", "ssh HOST true", median(bare), peer, n)
 
 
-def _first_cell(host: BenchHost, workspace: Path, client: str = "kernel") -> tuple[float, float]:
-    """Seconds of the first cell, and with the start of the interpreter."""
-    command = [sys.executable, "-c", _CLIENT, host.name, str(workspace), client]
+def first_cell(
+    host: BenchHost, workspace: Path, client: str = "kernel", name: str = ""
+) -> tuple[float, float]:
+    """Seconds of the first cell, and with the start of the interpreter; `name` is another host's."""
+    command = [sys.executable, "-c", _CLIENT, name or host.name, str(workspace), client]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         lines: list[str] = []
         with_start = timed(lambda: lines.append(process.stdout.readline() if process.stdout else ""))

@@ -174,7 +174,12 @@ class HostSettings(Section):
     command: tuple[str, ...] = ()
     python: str = "python3"
     workspace: str = "~/jupyter-remote/{project}"
+    # Where `env create` keeps environments on the host; empty for a folder beside the runs.
+    env_root: str = ""
+    # What environments are made with, where `python` is one of them.
+    env_python: str = ""
     env_setup: str = ""
+    env_setup_timeout: Annotated[Duration, Field(gt=0)] = 300.0
     env: Variables = Field(default_factory=dict)
     sync: SyncOptions = SyncOptions()
     launcher: Literal["process", "container", "slurm", "pbs", "ray"] = "process"

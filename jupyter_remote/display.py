@@ -202,6 +202,8 @@ def status_line(run: Run) -> str:
         words.append(f"{state}: {run.reason}" if run.reason else state)
     if run.label:
         words.append(run.label)
+    if run.in_env:
+        words.append(f"in {run.in_env.partition(' ')[0]}")
     words += [format_duration(run.seconds), f"run {run.id}"]
     if run.left is not None:
         words.append(_left(run.left))

@@ -135,6 +135,10 @@ class NoPython(LaunchError):
     default_hint = "Install Python 3.8 or newer there, or put one on the PATH of a non-interactive login."
 
 
+class BuildError(RemoteError):
+    """An environment could not be made."""
+
+
 class RunError(RemoteError):
     """The user's own code failed on the host.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .option_types import Argument, Command, Kind, Option
+from .options_env import ENV as ENVIRONMENTS
 from .options_hosts import HOST_COMMANDS
 from .options_runs import CLEAN, HISTORY, RUNS
 from .options_words import (
@@ -157,6 +158,7 @@ LINE = Command(
             ),
             examples=("%remote logs 20261122-014500-7f3a --tail 100 --follow",),
         ),
+        ENVIRONMENTS,
         RUNS,
         HISTORY,
         CLEAN,

@@ -179,6 +179,7 @@ class Remote(HostVerbs):
         code: str,
         *,
         script: str | None = None,
+        python: str | None = None,
         sync: bool = True,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
@@ -196,6 +197,8 @@ class Remote(HostVerbs):
         run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
         run.update(argv=argv, script=script)
         settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
+        if python is not None:
+            settings["python"] = python
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
         self._ask_gpus(run, gpus, min_free, wait, pass_env)
         return self._start(run, settings, code, pass_env, sync, progress, on_link)

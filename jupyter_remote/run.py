@@ -48,6 +48,7 @@ class Run:
     Attributes:
         on_link: told when the link is lost, of each change until it is back, and then; None for nobody.
         notice: what the user should know of its host, or None.
+        in_env: name and digest of the environment it ran in, when it has ended; None when in none.
         started_here: whether this object started it, so that nobody else is there to be asked.
     """
 
@@ -61,6 +62,7 @@ class Run:
         self.seconds: float = 0.0
         self.reason: str | None = None
         self.left: dict[str, Any] | None = None
+        self.in_env: str | None = None
         self.result: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self.sync_report: SyncReport | None = None
@@ -144,6 +146,9 @@ class Run:
         error = self.error or {}
         name, text = error.get("ename", ""), error.get("evalue", "")
         code = self.exit_code or 1
+        if name == "LaunchError" and text.startswith("env_setup"):
+            hint = f"Try its lines by hand there, then `jupyter remote set {self.host} env_setup=…`."
+            raise LaunchError(f"{self.host}: {text}", host=self.host, hint=hint)
         if name == "LaunchError":
             hint = f"Check the name, and `python` and `env_setup` in `jupyter remote show {self.host}`."
             raise LaunchError(f"{self.host}: no process could be started: {text}", host=self.host, hint=hint)
@@ -383,6 +388,7 @@ class Run:
             self.seconds = float(event.data["seconds"])
             self.reason = event.data.get("reason")
             self.left = event.data.get("left")
+            self.in_env = str(event.data.get("in_env") or "") or None
 
 
 def accepted(message: m.Message) -> dict[str, Any]:

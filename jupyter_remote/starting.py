@@ -54,7 +54,9 @@ def session_settings(host: HostConfig, mirror: str, name: str, one_run: str | No
     return {
         "name": name,
         "python": host.interpreter,
+        "env_root": host.env_root,
         "env_setup": host.env_setup,
+        "env_setup_timeout": host.env_setup_timeout,
         "env": dict(host.env),
         "idle": host.session_idle,
         "log_cap": host.log_cap,

@@ -135,7 +135,7 @@ class ActiveRun:
         now = time.time()
         self.record.update(state=state, exit_code=exit_code, ended=now, seconds=seconds)
         last = {"kind": "end", "state": state, "exit_code": exit_code, "seconds": seconds, "ended": now}
-        for key in ("started", "used"):
+        for key in ("started", "used", "in_env"):
             if self.record.get(key):
                 last[key] = self.record[key]
         if self._unwritten:

@@ -18,7 +18,6 @@ from .launch import CHANNEL
 from .processes import MARKER, identity
 
 CHUNK = 1 << 17
-SOURCE_AND_RUN = '. "$1" || exit $?; shift; exec "$@"'
 
 
 class Child:
@@ -29,7 +28,7 @@ class Child:
         cwd: folder it starts in.
         env: its environment; the session's marker is added.
         marker: what its processes are known by.
-        setup: path of a file to be sourced by a shell first, or None.
+        setup: path of a shell script that prepares and then becomes ``argv``, or None; see `env_setup.py`.
         channel: whether it gets a socket for messages, and a pipe that acknowledges its events.
 
     Raises:
@@ -57,8 +56,7 @@ class Child:
         if setup:
             import shutil
 
-            shell = shutil.which("bash") or "/bin/sh"
-            argv = [shell, "-c", SOURCE_AND_RUN, shell, setup, *argv]
+            argv = [shutil.which("bash") or "/bin/sh", setup]
         for fd in (out_write, err_write):
             _widen(fd)
         try:

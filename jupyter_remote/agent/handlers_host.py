@@ -31,6 +31,8 @@ class HostHandlers:
             m.StopWhenIdle: self.stop_when_idle,
             m.Probe: self.probe,
             m.Sample: self.sample,
+            m.Environments: self.environments,
+            m.RemoveEnvironment: self.remove_environment,
         }
 
     def status(self, stream: Stream, message: m.Status, _payload: bytes) -> None:
@@ -63,6 +65,18 @@ class HostHandlers:
         from .probe import probe
 
         stream.send(m.Facts(probe(self.state, message.asked)))
+
+    def environments(self, stream: Stream, message: m.Environments, _payload: bytes) -> None:
+        """The environments."""
+        from .environments import listing
+
+        stream.send(m.Facts(listing(message.root, self.state)))
+
+    def remove_environment(self, stream: Stream, message: m.RemoveEnvironment, _payload: bytes) -> None:
+        """Removes one."""
+        from .environments import remove
+
+        stream.send(m.Facts(remove(message.root, message.name, bool(message.force), self.state)))
 
     def list_sessions(self, stream: Stream, _message: m.ListSessions, _payload: bytes) -> None:
         """The live sessions."""

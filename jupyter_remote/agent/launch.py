@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CHANNEL = "JUPYTER_REMOTE_CHANNEL"
+ENVIRONMENT = "env:"
 # While our modules are imported neither the current folder is on the path (a `json.py` of the user's must
 # not be taken for the real one) nor, afterwards, our own.
 BOOT = (
@@ -30,6 +31,24 @@ def boot_argv(python: list[str], module: str, *arguments: str) -> list[str]:
     for _ in package.split("."):
         folder = os.path.dirname(folder)
     return [*python, "-c", BOOT.format(package=package, module=module), folder, *arguments]
+
+
+def python_of(session: dict[str, Any], keep: bool = True) -> tuple[str, str | None]:
+    """The user's Python, and the environment (name and digest) when the session says ``env:NAME``.
+
+    A bare name stays one where ``env_setup`` may put another program of that name on the PATH.
+
+    Raises:
+        FileNotFoundError: nothing of that name can be run here.
+    """
+    setting = str(session.get("python") or "python3")
+    if setting.startswith(ENVIRONMENT):
+        from .environments import use
+
+        return use(session.get("env_root"), setting[len(ENVIRONMENT) :], keep)
+    if session.get("env_setup") and "/" not in setting and not setting.startswith("~"):
+        return setting, None
+    return interpreter(setting), None
 
 
 def interpreter(setting: str) -> str:
@@ -58,6 +77,14 @@ def environment(settings: dict[str, Any]) -> dict[str, str]:
     return env
 
 
+def activated(env: dict[str, str], python: str) -> dict[str, str]:
+    """The variables with which programs of that environment are found first, as its ``activate`` has them."""
+    prefix = os.path.dirname(os.path.dirname(python))
+    conda = os.path.isdir(os.path.join(prefix, "conda-meta"))
+    path = os.path.dirname(python) + os.pathsep + env.get("PATH", os.defpath)
+    return dict(env, PATH=path, **{"CONDA_PREFIX" if conda else "VIRTUAL_ENV": prefix})
+
+
 def working_folder(session: dict[str, Any], wanted: str | None) -> str:
     """The folder a process starts in: the workspace's mirror, made if need be, or a folder relative to it."""
     workspace = str(session.get("workspace") or os.path.expanduser("~"))
@@ -76,11 +103,14 @@ def program(
     Raises:
         FileNotFoundError: the host's Python is not where the settings say.
     """
-    python = interpreter(str(session.get("python") or "python3"))
+    python, in_env = python_of(session)
     env = environment(session)
     env.update({k: str(v) for k, v in {**(record.get("env") or {}), **secrets}.items()})
     # The host's Python comes first, so that `python` in a shell cell is the one of the cells.
-    if os.path.dirname(python) not in env.get("PATH", "").split(os.pathsep):
+    if in_env is not None:
+        record["in_env"] = in_env
+        env = activated(env, python)
+    elif "/" in python and os.path.dirname(python) not in env.get("PATH", "").split(os.pathsep):
         env["PATH"] = os.path.dirname(python) + os.pathsep + env.get("PATH", os.defpath)
     env.setdefault("PYTHONUNBUFFERED", "1")
     words = {"{code}": folder.code_path, "{python}": python}

@@ -11,10 +11,12 @@ from .message import KINDS, Message, MessageError
 from .messages_host import (
     Clean,
     EndRemains,
+    Environments,
     ListSessions,
     Meet,
     Next,
     Probe,
+    RemoveEnvironment,
     Sample,
     Status,
     StopSession,
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Clean", "EndRemains", "ListSessions", "Meet", "Next", "Probe", "Sample", "Status", "StopSession",
-    "StopWhenIdle",
+    "Clean", "EndRemains", "Environments", "ListSessions", "Meet", "Next", "Probe", "RemoveEnvironment",
+    "Sample", "Status", "StopSession", "StopWhenIdle",
     "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]
 # fmt: on

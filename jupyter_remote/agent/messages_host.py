@@ -46,6 +46,22 @@ class Clean(Message):
     kind: ClassVar[int] = 75
 
 
+class Environments(Message):
+    """The environments below ``root`` (the default place when empty), answered by Facts."""
+
+    root: str = ""
+    kind: ClassVar[int] = 150
+
+
+class RemoveEnvironment(Message):
+    """Remove an environment or one of its names; ``force``: also while it is used; Facts says what went."""
+
+    name: str
+    root: str = ""
+    force: int = 0
+    kind: ClassVar[int] = 151
+
+
 class Meet(Message):
     """Where processes of several hosts could meet on this one; Facts: ``port``, ``address``, ``node``."""
 

@@ -19,7 +19,7 @@ import threading
 import time
 from functools import partial
 
-from .launch import environment, interpreter
+from .launch import environment, python_of
 from .paths import expand
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
@@ -113,7 +113,7 @@ def _command(argv: list[str], asked: dict[str, Any], env: dict[str, str], end: f
     words = []
     for word in argv:
         try:
-            words.append(interpreter(str(asked.get("python"))) if word == "{python}" else word)
+            words.append(python_of(asked, keep=False)[0] if word == "{python}" else word)
         except FileNotFoundError as error:
             return {"status": 127, "output": str(error)}
     program = None

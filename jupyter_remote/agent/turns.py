@@ -193,6 +193,8 @@ class Turns:
         assert child is not None and child.channel is not None
         if self._environment is not None:
             run.record["environment"] = self._environment
+        if self.place.record.get("in_env"):
+            run.record["in_env"] = self.place.record["in_env"]
         spec = {"cwd": run.record.get("cwd"), "env": run.record.get("env"), "blobs": run.folder.blobs_path}
         spec["kind"] = run.record["kind"]
         if self.leasing.visible is not None:
@@ -305,6 +307,8 @@ class Turns:
         if run is not None and run.full is not None and not run.stopping:
             self._terminate(str(run.reason))
         child = self.place.child
+        if not self.ladder.climbing and self.place.setup_hangs():
+            self.ladder.start()
         if run is not None and run.deadline is not None and now > run.deadline and child is not None:
             first, run.timed_out = not run.timed_out, True
             if first:
@@ -386,13 +390,15 @@ class Turns:
         if child is None:
             return
         self.place.drain()
-        was_ready, said = self.place.ready, self.place.setup_tail
+        was_ready, said, setup = self.place.ready, self.place.setup_tail, self.place.setup_failure()
         code = child.exit_code if child.exit_code is not None else 137
         self.place.release()
         if run is None or self.leasing.seeking:
             return
         if run.stopping:
             self._end(*endings.of_stopped(run, code))
+        elif setup is not None:
+            self._failed_to_start(f"env_setup of {run.record.get('host', 'the host')} {setup}", code or 1)
         elif not was_ready:
             self._failed_to_start(said or f"the interpreter ended with exit code {code}", code or 1)
         elif run.record["kind"] == "program":

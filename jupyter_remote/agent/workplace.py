@@ -9,7 +9,7 @@ import os
 import selectors
 
 from .child import CHUNK, Child, waiting
-from .launch import boot_argv, environment, interpreter, program, working_folder
+from .launch import activated, boot_argv, environment, program, python_of, working_folder
 from .paths import write_json
 from .wire import Decoder
 
@@ -17,6 +17,7 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterator
 
+    from .env_setup import Setup
     from .messages import Message
     from .rundir import RunDir
 
@@ -49,6 +50,7 @@ class Workplace:
         self._output = output
         self._decoder = Decoder()
         self._setup_tail = b""
+        self._setup: Setup | None = None
         self.child: Child | None = None
         self.ready = False
 
@@ -62,9 +64,12 @@ class Workplace:
         Raises:
             OSError: it could not be started.
         """
-        python = interpreter(str(self.record.get("python") or "python3"))
+        python, self.record["in_env"] = python_of(self.record)
+        env = environment(self.record)
+        if self.record["in_env"] is not None:
+            env = activated(env, python)
         argv = boot_argv([python, "-u"], "worker")
-        self._start(argv, environment(self.record), working_folder(self.record, None), channel=True)
+        self._start(argv, env, working_folder(self.record, None), channel=True)
 
     def start_program(
         self, run: dict[str, Any], folder: RunDir, code: bytes, secrets: dict[str, str]
@@ -75,16 +80,16 @@ class Workplace:
             OSError: it could not be started.
         """
         argv, env = program(self.record, run, folder, code, secrets)
-        run["remote_command"] = argv
+        run["remote_command"], self.record["in_env"] = argv, run.get("in_env")
         return self._start(argv, env, working_folder(self.record, run.get("cwd")), channel=False)
 
     def _start(self, argv: list[str], env: dict[str, str], cwd: str, channel: bool) -> Child:
-        setup = str(self.record.get("env_setup") or "")
-        path = None
-        if setup:
-            path = os.path.join(self._folder, "env_setup.sh")
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(setup)
+        path = self._setup = None
+        if self.record.get("env_setup"):
+            from .env_setup import Setup
+
+            self._setup = Setup(self._folder, self.record, argv, env)
+            path = self._setup.path
         self.ready, self._setup_tail, self._decoder = not channel, b"", Decoder()
         child = self.child = Child(argv, cwd, env, self._marker, path, channel)
         for fd in child.pipes:
@@ -99,6 +104,14 @@ class Workplace:
     def setup_tail(self) -> str:
         """The last that was printed before the child was ready."""
         return self._setup_tail.decode("utf-8", "replace").strip()
+
+    def setup_hangs(self) -> bool:
+        """Whether ``env_setup`` has gone on for longer than it may."""
+        return self.child is not None and self._setup is not None and self._setup.hangs()
+
+    def setup_failure(self) -> str | None:
+        """Why ``env_setup`` failed, None when it did not."""
+        return self._setup.failure(self.setup_tail) if self._setup is not None else None
 
     def printed(self, fd: int, most: int = CHUNK) -> bool:
         """Takes what a pipe holds; returns whether there was something."""

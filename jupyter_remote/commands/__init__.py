@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ..parsing import Handler
 from . import (
     cleaning,
+    environments,
     importing,
     machines,
     manage,
@@ -44,6 +45,9 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("attach",): viewing.attach,
     ("watch",): viewing.watch,
     ("logs",): viewing.logs,
+    ("env", "create"): environments.create,
+    ("env", "list"): environments.list_all,
+    ("env", "remove"): environments.remove,
     ("runs", "list"): past.list_runs,
     ("runs", "info"): past.info,
     ("runs", "label"): manage.label,

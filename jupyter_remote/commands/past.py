@@ -147,6 +147,7 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "mirror": record.get("workspace"),
         "workspace": record.get("manifest") and f"{record['manifest']} ({_files(told.get('manifest'))})",
         "commit": git.get("commit") and f"{git['commit']}{dirty}",
+        "environment": record.get("in_env"),
         "Python": environment and f"{environment['python'].split()[0]} ({environment['executable']})",
         "packages": environment and len(environment["packages"]),
         "GPUs": ", ".join(str(gpu.get("name")) for gpu in record.get("gpus") or []),

@@ -128,6 +128,7 @@ def question(host: HostConfig, state: str, workspace: str) -> m.Probe:
         {
             "seconds": SECONDS,
             "python": host.interpreter,
+            "env_root": host.env_root,
             "env": {**host.env, _SETUP: host.env_setup or ":"},
             "commands": {**_COMMANDS, "interpreter": look},
             "places": places,

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
+from island import island
 from sshd import pytest_runtest_makereport, ssh_host, sshd
 
-__all__ = ["fake_amd", "fake_gpus", "local", "place", "pytest_runtest_makereport", "ssh_host", "sshd"]
+__all__ = [
+    "fake_amd",
+    "fake_gpus",
+    "island",
+    "local",
+    "place",
+    "pytest_runtest_makereport",
+    "ssh_host",
+    "sshd",
+]

@@ -39,13 +39,14 @@ class Server:
     process: subprocess.Popen[bytes]
     folder: Path
     public_keys: list[str]
+    address: str = HOST
 
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
     def known_hosts_lines(self) -> str:
-        return "".join(f"[{HOST}]:{self.port} {key}\n" for key in self.public_keys)
+        return "".join(f"[{self.address}]:{self.port} {key}\n" for key in self.public_keys)
 
     def stop(self) -> None:
         with contextlib.suppress(psutil.Error):
@@ -115,6 +116,8 @@ class SshHost:
         env: Mapping[str, str] | None = None,
         home: Path | None = None,
         known: bool = True,
+        address: str = HOST,
+        through: Sequence[str] = (),
     ) -> Server:
         """Another sshd.
 
@@ -123,6 +126,8 @@ class SshHost:
             env: variables of its sessions, for example `PATH`.
             home: another home for the user.
             known: whether its keys go into the client's known_hosts.
+            address: where it listens.
+            through: the command that starts it elsewhere, for example `ip netns exec NAME`.
         """
         folder = Path(tempfile.mkdtemp(dir=self.folder, prefix="sshd-"))
         folder.chmod(0o755)
@@ -138,7 +143,7 @@ class SshHost:
             session["HOME"] = str(home)
         config = [
             *lines,
-            f"ListenAddress {HOST}",
+            f"ListenAddress {address}",
             *(f"HostKey {folder}/host_{kind}" for kind in ("ed25519", "ecdsa")),
             "PidFile none",
             "UsePAM no",
@@ -152,7 +157,7 @@ class SshHost:
             "SetEnv " + " ".join(f'"{name}={value}"' for name, value in session.items()),
         ]
         (folder / "sshd_config").write_text("\n".join(config) + "\n")
-        server = _launch(folder, keys)
+        server = _launch(folder, keys, address, through)
         self.servers.append(server)
         if known:
             with self.known_hosts.open("a") as stream:
@@ -301,7 +306,7 @@ def _user(home: Path) -> Iterator[str]:
         subprocess.run(["userdel", "-f", name], check=False, stderr=subprocess.DEVNULL)
 
 
-def _launch(folder: Path, keys: list[str]) -> Server:
+def _launch(folder: Path, keys: list[str], address: str, through: Sequence[str]) -> Server:
     binary = _which("sshd")
     assert binary is not None
     config = shlex.quote(str(folder / "sshd_config"))
@@ -310,13 +315,26 @@ def _launch(folder: Path, keys: list[str]) -> Server:
             probe.bind((HOST, 0))
             port = probe.getsockname()[1]
         process = subprocess.Popen(
-            [binary, "-D", "-f", str(folder / "sshd_config"), "-p", str(port), "-E", str(folder / "log")],
+            [
+                *through,
+                binary,
+                "-D",
+                "-f",
+                str(folder / "sshd_config"),
+                "-p",
+                str(port),
+                "-E",
+                str(folder / "log"),
+            ],
             stdin=subprocess.DEVNULL,
         )
-        server = Server(port, process, folder, keys)
+        server = Server(port, process, folder, keys, address)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=2) as greeting:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((address, port), timeout=2) as greeting,
+            ):
                 if greeting.recv(4) == b"SSH-":
                     return server
             time.sleep(0.01)

@@ -30,6 +30,7 @@ class Ended:
         self.label = label
         self.reason = "its processes were ended" if state == "stopped" else None
         self.left = {"processes": 0} if state == "stopped" else None
+        self.in_env = None if label is None else "vision 0123456789ab"
 
 
 def ended(*args: Any) -> Run:
@@ -114,7 +115,10 @@ def test_a_terminal_gets_the_text_of_displays_and_errors(monkeypatch: pytest.Mon
             " · 0 processes left",
         ),
         (ended("lost", None), "? dgx01 · lost · 42.1 s · run 20261122-014500-7f3a"),
-        (ended("finished", 0, "base line"), "✓ dgx01 · base line · 42.1 s · run 20261122-014500-7f3a"),
+        (
+            ended("finished", 0, "base line"),
+            "✓ dgx01 · base line · in vision · 42.1 s · run 20261122-014500-7f3a",
+        ),
     ],
 )
 def test_the_status_line_says_how_it_ended(run: Run, line: str) -> None:

@@ -24,6 +24,7 @@ PAGES = [
     "docs/ec2.md",
     "docs/hosts.md",
     "docs/gpus.md",
+    "docs/environments.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -56,8 +57,14 @@ def test_lists_of_commands_are_complete(page: str) -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        *("README.md", "CHANGELOG.md", "docs/input.md", "docs/runs.md", "docs/hosts-many.md"),
-        *("docs/hosts.md", "docs/gpus.md"),
+        "README.md",
+        "CHANGELOG.md",
+        "docs/input.md",
+        "docs/runs.md",
+        "docs/hosts-many.md",
+        "docs/hosts.md",
+        "docs/gpus.md",
+        "docs/environments.md",
     ],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
