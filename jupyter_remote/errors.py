@@ -87,6 +87,20 @@ class AuthenticationError(ConnectError):
     default_hint = "Check `user` and `ssh_key`, or that the key is in the host's authorized_keys."
 
 
+class PromptCancelled(AuthenticationError):
+    """The user was asked, and did not want to answer.
+
+    Args:
+        prompt: the question.
+    """
+
+    default_hint = "Nothing was sent. Run it again to be asked again."
+
+    def __init__(self, prompt: str, *, host: str | None = None, hint: str | None = None) -> None:
+        question = prompt.strip().rpartition("\n")[2].rstrip(": ")
+        super().__init__(f"cancelled at the question `{question}`", host=host, hint=hint)
+
+
 class HostKeyError(ConnectError):
     """The host's key is unknown and nobody could be asked, or it has changed."""
 
