@@ -108,37 +108,40 @@ class _Question:
             PromptCancelled: Cancel was pressed.
         """
         value: Secret | None = None
+        pressed = False
         while True:
-            word, text = self._next(None)
+            word, text = self._next(_VALUE_S if pressed else None)
             if word == "value":
-                value = Secret(text) if text else value
-                continue
-            if word == "ok":
-                while value is None:
-                    word, text = self._next(_VALUE_S)
-                    if word == "value" and text:
-                        value = Secret(text)
-                    elif word in ("", "cancel"):
-                        break
-            if word == "cancel":
+                value = Secret(text)
+                self._empty()
+            elif word == "ok":
+                pressed = True
+            elif word == "cancel":
                 raise PromptCancelled(self._prompt)
-            if word in ("yes", "once", "no"):
+            elif word in ("yes", "once", "no"):
                 return Secret(word)
-            return value or Secret()
+            if pressed and (value is not None or not word):
+                return value or Secret()
 
     def close(self) -> None:
         """Take it out of the notebook, with what was typed. Never raises."""
-        with contextlib.suppress(Exception):
-            for widget in self._all.values():
-                if hasattr(widget, "password"):
+        for widget in [*self._all.values(), *self._root.children, self._root]:
+            with contextlib.suppress(Exception):
+                if hasattr(widget, "placeholder"):
                     widget.value = ""
-                widget.close()
-            for child in self._root.children:
-                child.close()
-            self._root.close()
+                for part in (getattr(widget, "style", None), widget.layout, widget):
+                    if part is not None:
+                        part.close()
         with contextlib.suppress(Exception):
             if self._shown:
                 self._send("update_display_data", {**self._shown, "data": {"text/plain": ""}})
+
+    def _empty(self) -> None:
+        """Take what was typed out of the browser: a notebook that is saved meanwhile would hold it."""
+        box = self._all["ok"]
+        box.value = ""
+        box.send_state("value")  # which the kernel may not have seen filled
+        box.placeholder = "entered; press OK"
 
     def _next(self, patience: float | None) -> _Happened:
         while True:
@@ -179,7 +182,7 @@ class _Question:
 
     def _message(self, word: str, data: Any) -> None:
         if data.get("method") == "custom" and data["content"].get("event") in ("click", "submit"):
-            self._take(word)
+            self._take("ok" if word == "pressed" else word)
         elif data.get("method") == "update" and (text := data["state"].get("value")):
             self._take("value", text)
 
@@ -192,7 +195,6 @@ def _widgets(prompt: str, secret: bool, take: Callable[..., None]) -> tuple[Any,
     class Box(ipywidgets.Password if secret else ipywidgets.Text):  # type: ignore[misc]
         # Without the echo: it would send what was typed to every front end of the kernel.
         value = traitlets.Unicode("").tag(sync=True, echo_update=False)
-        password = True
 
     trust = prompt.endswith(TRUST)
     text = prompt.removesuffix(TRUST) if trust else prompt
@@ -201,8 +203,10 @@ def _widgets(prompt: str, secret: bool, take: Callable[..., None]) -> tuple[Any,
     if trust:
         labels = {"yes": "Trust and remember", "once": "Only this once", "no": "Refuse"}
     else:
+        # By Enter in the box, or by the button beside it.
         box = found["ok"] = Box(continuous_update=False, layout={"width": "24em"})
-        _empty_when_typed(box, take)
+        box.observe(lambda change: take("value", change["new"]) if change["new"] else None, "value")
+        box.on_submit(lambda _: take("ok"))
         labels = {"pressed": "OK", "cancel": "Cancel"}
     for word, label in labels.items():
         button = found[word] = ipywidgets.Button(description=label)
@@ -210,15 +214,3 @@ def _widgets(prompt: str, secret: bool, take: Callable[..., None]) -> tuple[Any,
         button.on_click(lambda _, meant=meant: take(meant))
     row = ipywidgets.HBox(list(found.values()))
     return ipywidgets.VBox([head, row]), found
-
-
-def _empty_when_typed(box: Any, take: Callable[..., None]) -> None:
-    def typed(change: Any) -> None:
-        if change["new"]:
-            take("value", change["new"])
-            # It must not wait in the browser for OK: a notebook that is saved meanwhile would hold it.
-            box.value = ""
-            box.placeholder = "entered; press OK"
-
-    box.observe(typed, "value")
-    box.on_submit(lambda _: take("ok"))

@@ -67,12 +67,11 @@ class TerminalPrompter:
 class FrontPrompter:
     """Asks in the terminal or at the notebook's prompt, and by a widget where neither can be used.
 
-    The widget appears below the cell that has made this object.
+    The widget appears below the cell that was executed last, else below that which has made this object.
     """
 
     def __init__(self) -> None:
-        kernel = kernel_here()
-        self._cell = None if kernel is None else request_now(kernel)
+        self._cell = _request_here()
 
     def ask(self, prompt: str, *, secret: bool) -> str | None:
         """The answer, or None where nobody can be asked.
@@ -82,11 +81,13 @@ class FrontPrompter:
         """
         if (answer := TerminalPrompter().ask(prompt, secret=secret)) is not None:
             return answer
-        if self._cell is None or handed_over.get():
+        if kernel_here() is None or handed_over.get():
             return None
+        now = _request_here()
+        cell = now if kind_of(now) == "execute_request" else self._cell
         from .. import prompt_widget  # most questions are asked at a prompt
 
-        return prompt_widget.ask(prompt, secret=secret, cell=self._cell)
+        return prompt_widget.ask(prompt, secret=secret, cell=cell)
 
 
 class RememberingPrompter:
@@ -169,6 +170,11 @@ def request_now(kernel: Any) -> dict[str, Any]:
     """The message that the kernel handles now, or has handled last."""
     get_parent = getattr(kernel, "get_parent", None)
     return dict((get_parent("shell") if get_parent is not None else None) or {})
+
+
+def _request_here() -> dict[str, Any]:
+    kernel = kernel_here()
+    return {} if kernel is None else request_now(kernel)
 
 
 def kind_of(request: dict[str, Any]) -> str:
