@@ -54,7 +54,7 @@ class Missing(Stale):
 
 
 class _Watchdog:
-    """Ends a channel on which no agent appears in time. The time that the user takes to answer is not counted.
+    """Ends a channel on which no agent appears in time; the user's time to answer is not counted.
 
     Args:
         seconds: how long it may take.

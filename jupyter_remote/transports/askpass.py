@@ -117,7 +117,7 @@ class AskPass:
             HostKeyError: the host's key is not known, and was not accepted.
         """
         while not closed():
-            ready, _, _ = select.select([stdout, self._listener], [], [], tick)
+            ready, _, _ = select.select([stdout, self._listener.fileno()], [], [], tick)
             if stdout in ready:
                 return
             if ready:

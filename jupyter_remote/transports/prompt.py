@@ -141,10 +141,14 @@ def unanswered(prompt: str, host: str) -> tuple[str, str]:
     if "passphrase" in question.lower():
         advice = "Unlock the key for an agent with `ssh-add`"
     elif lasts(prompt):
-        advice = f"Put a key on it once with `jupyter remote ssh-setup {host}` in a terminal, or name one with `ssh_key`"
+        advice = (
+            f"Put a key on it with `jupyter remote ssh-setup {host}` in a terminal, or name one (`ssh_key`)"
+        )
     else:
         advice = "A second factor needs somebody to type it"
-    hint = f"{advice}; or run this in a terminal or a notebook that is open in a browser, where you are asked."
+    hint = (
+        f"{advice}; or run this in a terminal or a notebook that is open in a browser, where you are asked."
+    )
     return f"; `{question}` was asked for, and nobody can be asked here", hint
 
 

@@ -205,7 +205,7 @@ def _ended(certificate: bytes, plain: bytes) -> str:
         _, until = struct.unpack(">QQ", certificate[at : at + 16])
     except struct.error:
         return ""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     if until == _FOR_EVER or until >= now.timestamp():
         return ""
     return f", which ended at {datetime.datetime.fromtimestamp(until, now.tzinfo):%Y-%m-%d %H:%M} UTC"

@@ -39,6 +39,7 @@ class Server:
     process: subprocess.Popen[bytes]
     folder: Path
     public_keys: list[str]
+    service: str = ""
 
     @property
     def log(self) -> str:
@@ -55,6 +56,8 @@ class Server:
                     child.kill()
         self.process.terminate()
         self.process.wait(10)
+        if self.service:
+            Path("/etc/pam.d", self.service).unlink()
 
 
 @dataclass
@@ -115,6 +118,7 @@ class SshHost:
         env: Mapping[str, str] | None = None,
         home: Path | None = None,
         known: bool = True,
+        pam: Sequence[str] = (),
     ) -> Server:
         """Another sshd.
 
@@ -123,6 +127,7 @@ class SshHost:
             env: variables of its sessions, for example `PATH`.
             home: another home for the user.
             known: whether its keys go into the client's known_hosts.
+            pam: the lines of a PAM service of its own, which only it uses.
         """
         folder = Path(tempfile.mkdtemp(dir=self.folder, prefix="sshd-"))
         folder.chmod(0o755)
@@ -136,6 +141,10 @@ class SshHost:
         home = home or self.home
         if str(home) != pwd.getpwuid(self.uid).pw_dir:
             session["HOME"] = str(home)
+        service = f"jr{uuid.uuid4().hex[:12]}" if pam else ""
+        if pam:
+            Path("/etc/pam.d", service).write_text("\n".join(pam) + "\n")
+            lines = [*lines, "UsePAM yes"]
         config = [
             *lines,
             f"ListenAddress {HOST}",
@@ -152,7 +161,7 @@ class SshHost:
             "SetEnv " + " ".join(f'"{name}={value}"' for name, value in session.items()),
         ]
         (folder / "sshd_config").write_text("\n".join(config) + "\n")
-        server = _launch(folder, keys)
+        server = _launch(folder, keys, service)
         self.servers.append(server)
         if known:
             with self.known_hosts.open("a") as stream:
@@ -301,9 +310,13 @@ def _user(home: Path) -> Iterator[str]:
         subprocess.run(["userdel", "-f", name], check=False, stderr=subprocess.DEVNULL)
 
 
-def _launch(folder: Path, keys: list[str]) -> Server:
+def _launch(folder: Path, keys: list[str], service: str = "") -> Server:
     binary = _which("sshd")
     assert binary is not None
+    if service:
+        # sshd calls its PAM service by the name it was started with; the machine's own stays as it is.
+        (folder / service).symlink_to(Path(binary).resolve())
+        binary = str(folder / service)
     config = shlex.quote(str(folder / "sshd_config"))
     for _ in range(5):
         with socket.socket() as probe:
@@ -313,7 +326,7 @@ def _launch(folder: Path, keys: list[str]) -> Server:
             [binary, "-D", "-f", str(folder / "sshd_config"), "-p", str(port), "-E", str(folder / "log")],
             stdin=subprocess.DEVNULL,
         )
-        server = Server(port, process, folder, keys)
+        server = Server(port, process, folder, keys, service)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=2) as greeting:

@@ -1,4 +1,4 @@
-"""The prompt that is a widget, in a real kernel: answered, cancelled, while a cell runs and while none does."""
+"""The prompt that is a widget, in a real kernel: answered, cancelled, while a cell runs and while none."""
 
 from __future__ import annotations
 
