@@ -79,6 +79,7 @@ class AskPass:
         self._once: list[str] = []
         self._asked: dict[str, int] = {}
         self.unasked = ""
+        self._talks: list[socket.socket] = []
         self._folder = _folder()
         try:
             program = self._folder / "askpass"
@@ -122,14 +123,21 @@ class AskPass:
                 return
             if ready:
                 talk, _ = self._listener.accept()
-                with talk, contextlib.suppress(OSError):
-                    talk.settimeout(_TALK_S)
+                talk.settimeout(_TALK_S)
+                # When no answer is wanted, the program must not end before ssh does: that would send an
+                # empty answer, which counts as a wrong one.
+                self._talks.append(talk)
+                with contextlib.suppress(OSError):
                     self._one(talk)
+                self._talks.remove(talk)
+                talk.close()
 
     def close(self) -> None:
         """Take the program away, and what "only this once" has left. Never raises."""
-        with contextlib.suppress(OSError):
-            self._listener.close()
+        for one in (self._listener, *self._talks):
+            with contextlib.suppress(OSError):
+                one.close()
+        self._talks.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
         for fingerprint in self._once:
             for file, size in self._sizes.items():
@@ -148,7 +156,7 @@ class AskPass:
         if kind == "none":
             # "Touch your security key": the program is ended by ssh when that was done.
             print(prompt, file=sys.stderr, flush=True)
-            talk.settimeout(None)
+            self._talks.append(talk.dup())
             return
         answer = self._answer(prompt)
         if answer is not None:

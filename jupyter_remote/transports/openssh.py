@@ -72,6 +72,8 @@ class _AskingChannel(ProcessChannel):
             except (OSError, ValueError):
                 pass  # closed meanwhile: the read says so
             except BaseException:
+                # At once, with its askpass: nothing must be sent to the host any more.
+                self.kill()
                 self.close()
                 raise
             self._in = True

@@ -104,6 +104,10 @@ class ProcessChannel:
         """The last 64 kB of stderr."""
         return self._tail.text()
 
+    def kill(self) -> None:
+        """Kill the process and what else is in its group; `close` is still to be called."""
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+
     def close(self) -> None:
         """End the process and what else is in its group. Idempotent; never raises."""
         with self._closing:

@@ -178,7 +178,7 @@ class Login:
         notebook may be asked; so the handler hands the questions over and waits.
         """
         for _ in range(_TRIES):
-            questions: queue.Queue[tuple[str, str, Prompts] | None] = queue.Queue()
+            questions: queue.Queue[tuple[str, str, Prompts]] = queue.Queue()
             answers: queue.Queue[list[Secret]] = queue.Queue()
 
             def handler(
@@ -194,26 +194,27 @@ class Login:
             auth: Any = AuthHandler(self._transport)
             self._transport.auth_handler = auth
             auth.auth_interactive(self._settings.user, handler, done)
-            gave_up = False
             try:
                 while self._transport.is_active() and not done.is_set():
                     try:
                         asked = questions.get(timeout=0.02)
                     except queue.Empty:
                         continue
-                    found = None if gave_up or asked is None else self._answer(*asked)
-                    gave_up = found is None
-                    answers.put([Secret()] * len(asked[2]) if found is None and asked else found or [])
+                    found = self._answer(*asked)
+                    if found is None:
+                        raise self._refused("")
+                    answers.put(found)
+            except BaseException:
+                # Before the transport's thread is let go: an empty answer would count as a wrong one.
+                self._transport.close()
+                raise
             finally:
-                # Whatever ended the loop, the transport's thread must not wait for an answer for ever.
                 answers.put([])
             try:
                 return self._accepted(auth.wait_for_response(done))
             except paramiko.AuthenticationException:
                 if not self._transport.is_active():
                     raise
-            if gave_up:
-                return False
         return False
 
     def _answer(self, title: str, text: str, prompts: Prompts) -> list[Secret] | None:

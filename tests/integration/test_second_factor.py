@@ -61,7 +61,7 @@ def two(ssh_host: SshHost) -> Iterator[SshHost]:
     seed.write_text(base64.b32encode(SEED).decode().rstrip("=") + '\n" TOTP_AUTH\n" WINDOW_SIZE 5\n')
     seed.chmod(0o400)
     pam = [
-        "auth required pam_unix.so",
+        "auth required pam_unix.so nodelay",
         f"auth required pam_google_authenticator.so secret={seed} user=root no_strict_owner",
         "account required pam_permit.so",
         "session required pam_permit.so",
@@ -127,9 +127,7 @@ def test_nobody_to_ask_is_told_what_was_asked(two: SshHost, kind: str) -> None:
     ask = Answers(PASSWORD, None)
     with pytest.raises(AuthenticationError) as caught:
         connect("two", kind, ask)
-    assert "`Verification code`" in str(caught.value).replace(f"{two.user}@{HOST}) ", "").replace(
-        f"({two.user}@{HOST}: ", ""
-    ) or "Verification code" in str(caught.value)
+    assert "Verification code" in str(caught.value)
     assert "nobody can be asked" in str(caught.value) and len(ask.asked) == 2
 
 
@@ -176,6 +174,7 @@ def test_in_a_notebook(two: SshHost, front: Asked) -> None:
     # The same link, and nobody is asked again.
     answer, asked = front.ask(cell)
     assert (front.text(answer, "stdout"), asked) == ("42\n", [])
+    assert front.run("%remote sessions stop two")["status"] == "ok"
 
 
 def test_a_notebook_that_nobody_answers(two: SshHost, front: Asked) -> None:
