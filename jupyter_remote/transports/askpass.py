@@ -191,7 +191,8 @@ class AskPass:
             # "Please type 'yes', 'no' or the fingerprint": we never answer anything else.
             raise HostKeyError(f"the key of {self._host} was not accepted", host=self._host)
         about = re.search(r"authenticity of host '(.+?)' can't be", prompt)
-        word = ask_about(self._ask, self._host, about[1] if about else "", f"{shown[1]} {shown[2]}", "")
+        address = about[1].split(" (")[0] if about else ""
+        word = ask_about(self._ask, self._host, address, f"{shown[1]} {shown[2]}", "")
         if word == "once":
             self._once.append(shown[2])
         return "yes"

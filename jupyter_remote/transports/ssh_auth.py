@@ -64,15 +64,17 @@ class Login:
                 if self._keys(agent) or self._answers():
                     return
         except (paramiko.SSHException, OSError, EOFError) as error:
-            if self._transport.is_active() or isinstance(error, paramiko.AuthenticationException):
+            if self._transport.is_active():
                 raise self._refused(str(error)) from None
             if self._answered:
                 raise self._refused("no answer was right, and the host takes no more") from None
-            if "too many authentication failures" in str(error).lower():
+            if isinstance(error, paramiko.AuthenticationException) and len(self._blobs) > 1:
                 hint = (
                     "Name the key: `ssh_key`, or `IdentityFile` with `IdentitiesOnly yes` in the ssh config."
                 )
-                raise self._refused("too many keys were tried", hint) from None
+                raise self._refused("it takes no more keys", hint) from None
+            if isinstance(error, paramiko.AuthenticationException):
+                raise self._refused(str(error)) from None
             raise HostUnreachable(
                 f"{self._host}: the connection broke while logging in: {error}", host=self._host
             ) from None

@@ -90,6 +90,9 @@ def load(path: Path, passphrase: str | None = None) -> paramiko.PKey | None:
         return read(path, None if passphrase is None else passphrase.encode())  # type: ignore[no-any-return]
     except (paramiko.PasswordRequiredException, TypeError):
         raise TypeError("needs a passphrase") from None
+    except KeyboardInterrupt:
+        # Another one: the frames of this would show the passphrase to who prints variables.
+        raise KeyboardInterrupt from None
     except Exception:
         # cryptography and paramiko raise half a dozen classes for a key they can't read, and a wrong
         # passphrase is one of them.
@@ -125,12 +128,13 @@ def unlock(path: Path, ask: Prompter | None) -> paramiko.PKey | None:
         if known is not None and (key := _opened(path, known)) is not None:
             return key
         for _ in range(_TRIES):
-            answer = ask.ask(f"Passphrase of {path}: ", secret=True) if ask is not None else None
-            if answer is None:
+            given = ask.ask(f"Passphrase of {path}: ", secret=True) if ask is not None else None
+            if given is None:
                 raise Unanswered
-            if not answer:
+            given = Secret(given)
+            if not given:
                 return None  # as with ssh: not this key
-            if (key := _opened(path, Secret(answer))) is not None:
+            if (key := _opened(path, given)) is not None:
                 return key
     return None
 

@@ -1,4 +1,4 @@
-"""A password and a one-time code, asked by real PAM of a real sshd, over both ssh transports and in every front."""
+"""A password and a one-time code, asked by real PAM of a real sshd: both ssh transports, every front."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sshd import HOST, SshHost
 from terminal import talk
-from test_fronts_local import MAIN, Kernel, kernel, workspace
+from test_fronts_local import MAIN, kernel, workspace
 from test_input import Asked, front
 
 import jupyter_remote
@@ -49,9 +49,9 @@ class Answers:
     def ask(self, prompt: str, *, secret: bool) -> str | None:
         self.asked.append((prompt, secret))
         answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, BaseException) or (isinstance(answer, type)):
-            raise answer if isinstance(answer, BaseException) else answer()
-        return answer
+        if answer is None or isinstance(answer, str):
+            return answer
+        raise answer
 
 
 @pytest.fixture

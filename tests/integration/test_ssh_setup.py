@@ -1,4 +1,4 @@
-"""`ssh-setup` over real sshds that want a password: what is on the hosts, here, and on the screen afterwards."""
+"""`ssh-setup` over real sshds that want a password: what is on the hosts, here and on the screen then."""
 
 from __future__ import annotations
 
