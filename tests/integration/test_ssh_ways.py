@@ -13,7 +13,9 @@ import pytest
 from sshd import HOST, Server, SshHost, keygen
 from test_transports import Answers, Open, failure, transport
 
+import jupyter_remote
 from jupyter_remote.errors import AuthenticationError, HostKeyError, HostUnreachable
+from jupyter_remote.remote import Remote
 from jupyter_remote.transports import ssh_keys
 
 SSH = ("paramiko", "openssh")
@@ -245,6 +247,38 @@ def test_identities_only_keeps_an_agents_keys_out(
         assert type(error) is AuthenticationError
         if kind == "paramiko":
             assert "IdentitiesOnly" in str(error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SSH)
+def test_runs_use_a_forwarded_agent_while_a_link_brings_it(
+    ssh_host: SshHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    def keys(remote: Remote) -> str:
+        said: list[str] = []
+        code = "import subprocess; print(subprocess.run(['ssh-add', '-l'], capture_output=True, text=True))"
+        run = remote.run_cell(code, session="forwarded")
+        run.wait(lambda event: said.append(event.text) if event.kind == "stdout" else None).check()
+        return "".join(said)
+
+    with agent(ssh_host, ssh_host.key) as path:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        ssh = {"forward_agent": True}
+        remote = jupyter_remote.connect("direct", workspace=tmp_path, transport=kind, ssh=ssh)
+        plain = jupyter_remote.connect("direct", workspace=tmp_path, transport=kind)
+        try:
+            assert "ED25519" in keys(remote)
+            remote.close()
+            # The session has outlived the link, the agent has not; the next link brings it again.
+            assert "returncode=2" in keys(plain)
+            assert "ED25519" in keys(remote)
+            remote.stop_session("forwarded")
+            remote.close()
+            assert "returncode=2" in keys(plain)
+        finally:
+            plain.stop_sessions()
+            plain.close()
+            remote.close()
 
 
 # Host keys, as ssh's own questions have it.
