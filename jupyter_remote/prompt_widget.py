@@ -27,8 +27,30 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 # What the user did: `value` with the text, or `ok`, `cancel`, `yes`, `once`, `no`.
 _Happened = tuple[str, str]
 
+# The message of the cell that was executed last.
+_last: dict[str, Any] = {}
+
 # One after another: two boxes for passwords are told apart by nobody.
 _one_at_a_time = threading.Lock()
+
+
+def install(shell: Any) -> None:
+    """Note which cell is executed: what a widget's callback asks is shown below that."""
+    shell.events.register("pre_run_cell", _begins)
+
+
+def uninstall(shell: Any) -> None:
+    """Undo `install`."""
+    if _begins in shell.events.callbacks.get("pre_run_cell", ()):
+        shell.events.unregister("pre_run_cell", _begins)
+
+
+def _begins(*_: object) -> None:
+    kernel = kernel_here()
+    request = {} if kernel is None else request_now(kernel)
+    if kind_of(request) == "execute_request":
+        _last.clear()
+        _last.update(request)
 
 
 def ask(prompt: str, *, secret: bool, cell: dict[str, Any]) -> str | None:
@@ -53,7 +75,7 @@ def ask(prompt: str, *, secret: bool, cell: dict[str, Any]) -> str | None:
         question.close()
         return None  # this very thread would have to take the answer
     with _one_at_a_time, contextlib.closing(question):
-        question.show(cell)
+        question.show(cell if kind_of(cell) == "execute_request" else dict(_last))
         return question.answer()
 
 
@@ -209,7 +231,7 @@ def _widgets(prompt: str, secret: bool, take: Callable[..., None]) -> tuple[Any,
         box.on_submit(lambda _: take("ok"))
         labels = {"pressed": "OK", "cancel": "Cancel"}
     for word, label in labels.items():
-        button = found[word] = ipywidgets.Button(description=label)
+        button = found[word] = ipywidgets.Button(description=label, layout={"width": "auto"})
         meant = "ok" if word == "pressed" else word
         button.on_click(lambda _, meant=meant: take(meant))
     row = ipywidgets.HBox(list(found.values()))

@@ -177,6 +177,24 @@ def test_in_a_notebook(two: SshHost, front: Asked) -> None:
     assert front.run("%remote sessions stop two")["status"] == "ok"
 
 
+def test_two_hosts_in_one_cell(two: SshHost, front: Asked) -> None:
+    number = code()
+    cell = "%%remote two,key-and-two --quiet\nprint(6 * 7)"
+    answer, asked = front.ask(cell, PASSWORD, number, PASSWORD, number)
+    assert answer["status"] == "ok" and len(asked) == 4
+    # Many hosts asked one question do so too; here the links are there.
+    answer, asked = front.ask("%remote sessions list two key-and-two")
+    assert (answer["status"], asked) == ("ok", [])
+    answer, asked = front.ask("%remote sessions stop two\n%remote sessions stop key-and-two")
+    assert (answer["status"], asked) == ("ok", [])
+
+
+def test_a_cancelled_host_of_two_is_told(two: SshHost, front: Asked) -> None:
+    answer, asked = front.ask("%remote sessions list two key-and-two", "\x04", PASSWORD, code())
+    assert len(asked) == 3
+    assert "cancelled at the question" in front.text(answer, "stdout")
+
+
 def test_a_notebook_that_nobody_answers(two: SshHost, front: Asked) -> None:
     answer, asked = front.ask("%%remote two\n1", allow=False)
     assert (answer["status"], answer["ename"], asked) == ("error", "AuthenticationError", [])

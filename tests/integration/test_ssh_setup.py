@@ -17,7 +17,8 @@ import pytest
 from hosts import PATIENCE_S
 from sshd import HOST, SshHost, keygen
 from terminal import talk
-from test_fronts_local import MAIN
+from test_fronts_local import MAIN, Kernel, kernel, workspace
+from test_input import Asked
 
 from jupyter_remote.config import Config
 
@@ -151,6 +152,24 @@ def test_user_port_and_key_of_ones_own(setting: Setting) -> None:
     assert f"ssh_key: {key}" in shown
 
 
+def test_in_a_notebook(setting: Setting, kernel: Kernel) -> None:
+    setting.host("a")
+    front = Asked(kernel)
+    front.run(f"import os; os.environ['HOME'] = {str(setting.home)!r}")
+    answer, asked = front.ask("%remote ssh-setup a", PASSWORD)
+    assert [one["password"] for one in asked] == [True]
+    assert "1/1 configured" in front.text(answer, "stdout")
+
+
+def test_nobody_to_ask_is_told_what_to_do(setting: Setting, kernel: Kernel) -> None:
+    setting.host("a")
+    front = Asked(kernel)
+    front.run(f"import os; os.environ['HOME'] = {str(setting.home)!r}")
+    answer, _ = front.ask("%remote ssh-setup a", allow=False)
+    said = front.text(answer, "stdout")
+    assert "0/1 configured" in said and "Password of" in said and "nobody can be asked" in said
+
+
 def test_an_encrypted_key_is_unlocked_once(setting: Setting) -> None:
     setting.host("a")
     key = keygen(setting.home / "locked", passphrase="open sesame")
@@ -273,3 +292,6 @@ def test_no_password_in_arguments_or_environments(setting: Setting) -> None:
     watcher.join(PATIENCE_S)
     assert code == 0, shown
     assert seen and not any(PASSWORD in text for text in seen)
+
+
+__all__ = ["kernel", "workspace"]
