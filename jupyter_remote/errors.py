@@ -81,8 +81,15 @@ class PortRefused(HostUnreachable):
 
 
 class AuthenticationError(ConnectError):
-    """The host refused every key and every answer."""
+    """The host refused every key and every answer.
 
+    Attributes:
+        unasked: the question that nobody could be asked, or "".
+        partial: whether a key was accepted, and the host wants more.
+    """
+
+    unasked = ""
+    partial = False
     exit_code = 5
     default_hint = "Check `user` and `ssh_key`, or that the key is in the host's authorized_keys."
 

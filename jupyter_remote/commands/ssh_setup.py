@@ -71,7 +71,7 @@ def _report(values: Values, wanted: list[Any], outcomes: dict[str, Any], key: An
             rows.append((target.name, _address(target), what, f"{type(one).__name__}, see below"))
             continue
         told = "the key let us in already" if one.already else "key added" if one.added else "key was there"
-        if not one.already:
+        if not one.already and not one.warnings:
             told += "; it lets us in without a password"
         rows.append((target.name, _address(target), "ok", "; ".join((told, *one.warnings))))
     print_table(("HOST", "ADDRESS", "RESULT", "DETAILS"), rows)
@@ -81,11 +81,18 @@ def _report(values: Values, wanted: list[Any], outcomes: dict[str, Any], key: An
             # Not in the table: a line to copy must not be folded.
             print(f"\n{name}: {one}")
     if good:
-        print(f"\nin {file}:")
+        print(f"\nwritten to {file}:")
         for target in wanted:
             one = outcomes[target.name]
             if not isinstance(one, RemoteError):
-                print("\n".join([f"  {target.name}:", *(f"    {k}: {v}" for k, v in one.entry.items())]))
+                print(
+                    "\n".join(
+                        [
+                            f"  {target.name}:{'' if one.entry else ' {}'}",
+                            *(f"    {k}: {v}" for k, v in one.entry.items()),
+                        ]
+                    )
+                )
 
 
 def _dry_run(values: Values, wanted: list[Any], key: Any) -> None:

@@ -101,6 +101,11 @@ def ended(printed: str) -> bool:
     return re.search(rf"^{_MARK} (done|fail) .*\n", printed, re.MULTILINE) is not None
 
 
+def by_hand(line: str) -> str:
+    """The advice for when nothing can be done from here."""
+    return f"Add this line to ~/.ssh/authorized_keys there (or ask who runs the machine):\n{line}"
+
+
 def read(host: str, printed: str, stderr: str, line: str) -> Done:
     """What the script has said.
 
@@ -113,7 +118,7 @@ def read(host: str, printed: str, stderr: str, line: str) -> Done:
     Raises:
         LaunchError: it could not be done, with what to do by hand.
     """
-    by_hand = f"Add this line to ~/.ssh/authorized_keys there (or ask who runs the machine):\n{line}"
+    advice = by_hand(line)
     said = re.findall(rf"^{_MARK} (\w+) ?(.*(?:\n(?!{_MARK}).*)*)", printed, re.MULTILINE)
     words = dict(said)
     if "done" in words:
@@ -121,7 +126,7 @@ def read(host: str, printed: str, stderr: str, line: str) -> Done:
         return Done(words["done"].strip() == "added", warnings)
     if "fail" in words:
         reason, hint = _failed(words["fail"].strip())
-        raise LaunchError(f"the key could not be put on {host}: {reason}", host=host, hint=hint or by_hand)
+        raise LaunchError(f"the key could not be put on {host}: {reason}", host=host, hint=hint or advice)
     if "begin" in words:
         raise LaunchError(f"{host} stopped in the middle: {_first(stderr) or 'no reason given'}", host=host)
     answered = _first(printed) or _first(stderr)
@@ -129,7 +134,7 @@ def read(host: str, printed: str, stderr: str, line: str) -> Done:
         f"{host} runs no command for this user (a restricted shell, or a forced command)"
         + (f"; it said: {answered}" if answered else ""),
         host=host,
-        hint=by_hand,
+        hint=advice,
     )
 
 

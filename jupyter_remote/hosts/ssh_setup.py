@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config import Config
 from ..config_models import HostConfig
-from ..errors import AuthenticationError, ConnectError, LaunchError, RemoteError, UsageError
+from ..errors import AuthenticationError, ConnectError, LaunchError, PromptCancelled, UsageError
 from ..transports import Prompter, make_transport
 from . import authorize, ssh_config
 from .keypair import KeyPair
@@ -126,12 +126,23 @@ def configure(target: Target, key: KeyPair, ask: Prompter) -> Outcome:
         LaunchError: the key can't be put there.
     """
     entry = _entry(target, key)
-    if _lets_in(target, key, ask) is None:
-        return Outcome(already=True, added=False, entry=entry)
+    error = _lets_in(target, key, ask)
+    if error is None or error.partial:
+        return Outcome(already=True, added=False, warnings=_more(target, error), entry=entry)
     done = _install(target, key, ask)
-    if (error := _lets_in(target, key, ask)) is not None:
-        raise _not_enough(target, error, done)
-    return Outcome(already=False, added=done.added, warnings=done.warnings, entry=entry)
+    error = _lets_in(target, key, ask)
+    if error is not None and not error.partial:
+        raise _not_enough(target, done)
+    warnings = (*done.warnings, *_more(target, error))
+    return Outcome(already=False, added=done.added, warnings=warnings, entry=entry)
+
+
+def _more(target: Target, error: AuthenticationError | None) -> tuple[str, ...]:
+    """What a host wants beside the key, for which somebody has to be there at each connection."""
+    if error is None:
+        return ()
+    question = error.unasked.strip().rpartition("\n")[2].rstrip(": ") or "another factor"
+    return (f"beside the key it asks for `{question}` each time",)
 
 
 class _OnlyTrust:
@@ -167,9 +178,13 @@ def _lets_in(target: Target, key: KeyPair, ask: Prompter) -> AuthenticationError
 
 
 def _install(target: Target, key: KeyPair, ask: Prompter) -> authorize.Done:
-    printed, stderr = _talk(
-        target.host, authorize.COMMAND, authorize.script(key.public, key.body), authorize.ended, ask
-    )
+    script = authorize.script(key.public, key.body)
+    try:
+        printed, stderr = _talk(target.host, authorize.COMMAND, script, authorize.ended, ask)
+    except AuthenticationError as error:
+        if not error.unasked and not isinstance(error, PromptCancelled):
+            error.hint = authorize.by_hand(key.public)
+        raise
     return authorize.read(target.name, printed, stderr, key.public)
 
 
@@ -207,13 +222,11 @@ def _talk(host: HostConfig, command: str, said: bytes, enough: Any, ask: Prompte
         transport.close()
 
 
-def _not_enough(target: Target, error: RemoteError, done: authorize.Done) -> AuthenticationError:
-    hints = [*done.warnings] or [
-        "Its sshd may read keys elsewhere (`AuthorizedKeysFile`), or want more than a key; "
-        f"`ssh -v {target.host.destination}` tells."
-    ]
+def _not_enough(target: Target, done: authorize.Done) -> AuthenticationError:
     return AuthenticationError(
-        f"the key is on {target.name} now, but a new connection is not let in by it: {error.message}",
+        f"the key is on {target.name} now, but a new connection is not let in by it",
         host=target.name,
-        hint="\n".join(hints),
+        hint="\n".join(done.warnings)
+        or "Its sshd may read keys elsewhere (`AuthorizedKeysFile`), or take none of this kind; "
+        f"`ssh -v {target.host.destination}` tells.",
     )

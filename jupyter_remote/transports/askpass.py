@@ -180,7 +180,9 @@ class AskPass:
         if answer is None:
             # ssh itself would now send an empty password, three times; the host counts them.
             said, hint = unanswered(prompt, self._host)
-            raise AuthenticationError(f"{self._host} did not let us in{said}", host=self._host, hint=hint)
+            error = AuthenticationError(f"{self._host} did not let us in{said}", host=self._host, hint=hint)
+            error.unasked = prompt
+            raise error
         return Secret(answer)
 
     def _host_key(self, prompt: str) -> str:

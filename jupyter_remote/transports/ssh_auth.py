@@ -50,6 +50,7 @@ class Login:
         self._allowed: list[str] = []
         self._answered = False
         self._unasked = ""
+        self._partial = False
 
     def run(self) -> None:
         """Log in.
@@ -134,6 +135,7 @@ class Login:
         """Whether that was all the host wants; a second factor may be left."""
         if not more:
             return True
+        self._partial = True
         self._allowed = list(more)
         return self._answers()
 
@@ -239,8 +241,10 @@ class Login:
         if self._unasked:
             asked, hint = unanswered(self._unasked, self._host)
             said += asked
-        return AuthenticationError(
+        error = AuthenticationError(
             f"{self._host} refused the user `{settings.user}` at {where}{said}{tried}{allowed}",
             host=self._host,
             hint=hint,
         )
+        error.unasked, error.partial = self._unasked, self._partial
+        return error

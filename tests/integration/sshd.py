@@ -68,6 +68,7 @@ class SshHost:
         port: of the host that `l1` (through `jump`) and `direct` lead to.
         home: the user's home on "the host".
         key: the client's private key; its public half is authorized.
+        pam: the lines of a PAM service that a test has made, for another server.
         ssh_config: has `l1`, `direct` and `jump`; more by `alias`.
         env: variables that make the code under test use these files.
     """
@@ -81,6 +82,7 @@ class SshHost:
     ssh_config: Path
     known_hosts: Path
     servers: list[Server] = field(default_factory=list)
+    pam: Sequence[str] = ()
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property

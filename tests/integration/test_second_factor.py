@@ -66,6 +66,7 @@ def two(ssh_host: SshHost) -> Iterator[SshHost]:
         "account required pam_permit.so",
         "session required pam_permit.so",
     ]
+    ssh_host.pam = pam
     for name, methods in (("two", "keyboard-interactive"), ("key-and-two", "publickey,keyboard-interactive")):
         lines = ["KbdInteractiveAuthentication yes", f"AuthenticationMethods {methods}", "MaxAuthTries 3"]
         server = ssh_host.start(lines, pam=pam)
@@ -175,6 +176,22 @@ def test_in_a_notebook(two: SshHost, front: Asked) -> None:
     answer, asked = front.ask(cell)
     assert (front.text(answer, "stdout"), asked) == ("42\n", [])
     assert front.run("%remote sessions stop two")["status"] == "ok"
+
+
+def test_ssh_setup_of_a_host_that_wants_a_code_too(two: SshHost, tmp_path: Path) -> None:
+    home = two.new_home()
+    lines = ["KbdInteractiveAuthentication yes", f"AuthorizedKeysFile {home}/.ssh/authorized_keys"]
+    lines.append("AuthenticationMethods publickey,keyboard-interactive keyboard-interactive")
+    server = two.start(lines, home=home, pam=two.pam)
+    two.alias("both", HostName=HOST, Port=server.port)
+    env = {"HOME": str(tmp_path), "JUPYTER_REMOTE_CONFIG_DIR": str(tmp_path)}
+    argv = [sys.executable, "-c", MAIN, "ssh-setup", "both"]
+    status, shown = talk(argv, [("Password: ", PASSWORD), ("code: ", code())], env)
+    assert status == 0 and "1/1 configured" in shown, shown
+    assert "beside the key it asks for" in shown and "Password" in shown
+    # The key is known now, and nobody is asked.
+    status, shown = talk(argv, [], env)
+    assert status == 0 and "let us in already" in shown
 
 
 def test_two_hosts_in_one_cell(two: SshHost, front: Asked) -> None:

@@ -128,7 +128,8 @@ def test_a_host_that_fails_stops_no_other(setting: Setting) -> None:
     code, shown = setting.run("a,shut,gone", answers=[("yes / no: ", "yes"), ("hosts: ", PASSWORD)])
     assert code == 5  # the first failure's
     assert "1/3 configured" in shown
-    assert "the host allows: publickey" in shown and "no-such-host.invalid" in shown
+    assert "the host allows: publickey" in shown and "Add this line to ~/.ssh/authorized_keys" in shown
+    assert "no-such-host.invalid" in shown
     assert set(Config.load().names()) == {"a", "local"}
 
 

@@ -1,4 +1,4 @@
-"""`ssh-setup` without a host: which targets a text means, the key pair, what the answers of the script mean."""
+"""`ssh-setup` without a host: what its targets mean, the key pair, what the answers of the script mean."""
 
 from __future__ import annotations
 
