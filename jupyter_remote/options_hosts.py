@@ -14,6 +14,20 @@ HOST_COMMANDS = (
         examples=("%remote list",),
     ),
     Command(
+        "test",
+        "Can the host be used? Connect, look at its Python, write in the workspace, run a program.",
+        arguments=(Argument("hosts", "HOST", "hosts to test", many=True),),
+        options=(JSON,),
+        examples=("%remote test dgx01 dgx02",),
+    ),
+    Command(
+        "show",
+        "The host's resolved settings, and where each came from.",
+        arguments=(HOST,),
+        options=(JSON,),
+        examples=("%remote show dgx01",),
+    ),
+    Command(
         "ssh-setup",
         "Put a key of yours on hosts, so that they ask for no password any more; made if you have none.",
         arguments=(
@@ -33,20 +47,6 @@ HOST_COMMANDS = (
             "%remote ssh-setup dgx01,dgx02 --user me",
             "jupyter remote ssh-setup me@gpu-server-01:2222 --ssh-key ~/.ssh/id_gpu",
         ),
-    ),
-    Command(
-        "test",
-        "Can the host be used? Connect, look at its Python, write in the workspace, run a program.",
-        arguments=(Argument("hosts", "HOST", "hosts to test", many=True),),
-        options=(JSON,),
-        examples=("%remote test dgx01 dgx02",),
-    ),
-    Command(
-        "show",
-        "The host's resolved settings, and where each came from.",
-        arguments=(HOST,),
-        options=(JSON,),
-        examples=("%remote show dgx01",),
     ),
     Command(
         "set",

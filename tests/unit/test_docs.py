@@ -23,6 +23,7 @@ PAGES = [
     "docs/hosts-many.md",
     "docs/ec2.md",
     "docs/hosts.md",
+    "docs/ssh.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -48,7 +49,7 @@ def test_commands_exist_with_their_options(page: str) -> None:
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
 def test_lists_of_commands_are_complete(page: str) -> None:
     lists = re.findall(r"take the same words:(.*?);|`jupyter remote`:(.*?)\.\n", text(page), re.DOTALL)
-    named = set(re.findall(r"`(\w+)`", "".join("".join(found) for found in lists)))
+    named = set(re.findall(r"`([\w-]+)`", "".join("".join(found) for found in lists)))
     assert named == {words.partition(" ")[0] for words in COMMANDS}
 
 
