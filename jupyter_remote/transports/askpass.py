@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import re
-import select
+import selectors
 import shutil
 import socket
 import sys
@@ -117,20 +117,26 @@ class AskPass:
             AuthenticationError: nobody could answer, or nobody wanted to.
             HostKeyError: the host's key is not known, and was not accepted.
         """
-        while not closed():
-            ready, _, _ = select.select([stdout, self._listener.fileno()], [], [], tick)
-            if stdout in ready:
-                return
-            if ready:
-                talk, _ = self._listener.accept()
-                talk.settimeout(_TALK_S)
-                # When no answer is wanted, the program must not end before ssh does: that would send an
-                # empty answer, which counts as a wrong one.
-                self._talks.append(talk)
-                with contextlib.suppress(OSError):
-                    self._one(talk)
-                self._talks.remove(talk)
-                talk.close()
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            selector.register(self._listener, selectors.EVENT_READ)
+            while not closed():
+                ready = [key.fd for key, _ in selector.select(tick)]
+                if stdout in ready:
+                    return
+                if ready:
+                    self._take()
+
+    def _take(self) -> None:
+        talk, _ = self._listener.accept()
+        talk.settimeout(_TALK_S)
+        # When no answer is wanted, the program must not end before ssh does: that would send an empty
+        # answer, which counts as a wrong one.
+        self._talks.append(talk)
+        with contextlib.suppress(OSError):
+            self._one(talk)
+        self._talks.remove(talk)
+        talk.close()
 
     def close(self) -> None:
         """Take the program away, and what "only this once" has left. Never raises."""
