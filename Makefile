@@ -20,12 +20,12 @@ demo:
 	@.venv/bin/python scripts/demo
 
 test:
-	@scripts/system-packages openssh-client openssh-server rsync git iproute2 environment-modules chromium fonts-dejavu-core
+	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core
 	@scripts/environment test e2e
 	@scripts/test
 
 e2e:
-	@scripts/system-packages openssh-client openssh-server chromium fonts-dejavu-core
+	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator chromium fonts-dejavu-core
 	@scripts/environment test e2e
 	@scripts/test tests/e2e
 

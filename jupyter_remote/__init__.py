@@ -61,10 +61,11 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
     unload_ipython_extension(shell)  # loaded twice, it must not send a cell twice
     shell.register_magics(RemoteMagics)
-    from . import completion, inspection
+    from . import completion, inspection, prompt_widget
 
     completion.install(shell)
     inspection.install(shell)
+    prompt_widget.install(shell)
     from .history import still_running
 
     if said := still_running(shell.user_ns):
@@ -73,10 +74,11 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Undo what :func:`load_ipython_extension` did to the shell; links and sessions stay."""
-    from . import completion, inspection
+    from . import completion, inspection, prompt_widget
 
     completion.uninstall(shell)
     inspection.uninstall(shell)
+    prompt_widget.uninstall(shell)
     loaded = shell.magics_manager.registry.get("RemoteMagics")
     if loaded is not None:
         loaded.auto.off()

@@ -106,19 +106,20 @@ class Config:
             return self._hosts[name][0][0].where(("hosts", name))
         return "built-in" if name == LOCAL else "ssh config"
 
-    def host(self, name: str, overrides: Mapping[str, Any] | None = None) -> HostConfig:
+    def host(self, name: str, overrides: Mapping[str, Any] | None = None, *, new: bool = False) -> HostConfig:
         """The resolved settings of a host.
 
         Args:
             name: an entry of the files, an alias of the user's ssh configuration, or `local`.
             overrides: settings of this call, nested or with dotted keys (`{"slurm.partition": "gpu"}`).
+            new: it may be a name that nothing knows yet; it has the defaults then.
 
         Raises:
             UnknownHost: there is no such host; the valid names, nearest first.
             ConfigError: an override is not valid, or the entry lacks what its type needs.
         """
-        if overrides:
-            return self._resolve(name, overrides)
+        if overrides or new:
+            return self._resolve(name, overrides, new=new)
         host = self._resolved.get(name)
         if host is None:
             host = self._resolve(name, None)
@@ -127,8 +128,9 @@ class Config:
                 self._resolved[name] = host
         return host
 
-    def _resolve(self, name: str, overrides: Mapping[str, Any] | None) -> HostConfig:
-        self._require(name)
+    def _resolve(self, name: str, overrides: Mapping[str, Any] | None, *, new: bool = False) -> HostConfig:
+        if not new:
+            self._require(name)
         data: dict[str, Any] = {}
         for _, layer in self._layers(name):
             data = deep_merge(data, layer)
@@ -144,8 +146,8 @@ class Config:
         except ValidationError as error:  # Layers that are valid one by one merge to a valid whole.
             raise ConfigError(f"{self.where(name)}: {error}", host=name) from None
         if host.trust:
-            new = all(one.path.name == WORKSPACE_FILE for one, _ in self._hosts.get(name, ()))
-            if told := [text for one in self._of_workspace() for text in misled(one, name, new)]:
+            theirs = all(one.path.name == WORKSPACE_FILE for one, _ in self._hosts.get(name, ()))
+            if told := [text for one in self._of_workspace() for text in misled(one, name, theirs)]:
                 raise ConfigError("\n".join(told), host=name, hint=_own())
         if lack := KINDS[host.type].lacks(host):
             raise ConfigError(

@@ -75,9 +75,10 @@ class Section(BaseModel):
 class SshOptions(Section):
     """`ssh:` of a host. A key that is not set is as the ssh configuration says."""
 
-    # None: as the ssh configuration says. True: ask about an unknown key. False: accept an unknown key.
+    # None: as the ssh configuration says. True or "ask": ask about an unknown key. False, "no" or
+    # "accept-new": accept it. "yes" (with quotes: YAML's own yes is True): refuse it and ask nobody.
     # A changed key is refused whatever stands here.
-    strict_host_key_checking: bool | Literal["ask", "accept-new"] | None = None
+    strict_host_key_checking: bool | Literal["ask", "accept-new", "yes", "no"] | None = None
     compression: bool | None = None
     cipher: Word | None = None
     forward_agent: bool | None = None

@@ -53,6 +53,50 @@ class Missing(Stale):
         self.digests = digests
 
 
+class _Watchdog:
+    """Ends a channel on which no agent appears in time; the user's time to answer is not counted.
+
+    Args:
+        seconds: how long it may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._bite: Callable[[], None] | None = None
+        self._timer: threading.Timer | None = None
+
+    def start(self, bite: Callable[[], None]) -> None:
+        self._bite = bite
+        self._timer = threading.Timer(self._seconds, bite)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def patient(self, ask: Prompter | None) -> Prompter | None:
+        """`ask`, during which nothing is ended."""
+        return None if ask is None else _Patient(ask, self)
+
+    def again(self) -> None:
+        if self._bite is not None:
+            self.start(self._bite)
+
+
+class _Patient:
+    def __init__(self, ask: Prompter, watchdog: _Watchdog) -> None:
+        self._ask = ask
+        self._watchdog = watchdog
+
+    def ask(self, prompt: str, *, secret: bool) -> str | None:
+        self._watchdog.cancel()
+        try:
+            return self._ask.ask(prompt, secret=secret)
+        finally:
+            self._watchdog.again()
+
+
 class Stream:
     """One request and its answers.
 
@@ -216,15 +260,14 @@ class Connection:
         Raises:
             ConnectError, LaunchError, DiskFull: each with its advice.
         """
-        transport = make_transport(host, ask)
+        watchdog = _Watchdog(patience or host.connect_timeout + 30)
+        transport = make_transport(host, watchdog.patient(ask))
         try:
             # The built-in host is this very machine, so its Python is known: our own.
             own = sys.executable if host.type == "local" else None
             channel = transport.open(boot.command(own, host.python))
             meanwhile()
-            watchdog = threading.Timer(patience or host.connect_timeout + 30, channel.close)
-            watchdog.daemon = True
-            watchdog.start()
+            watchdog.start(channel.close)
             try:
                 started, seen = boot.handshake(channel.read, channel.write)
                 if not started:

@@ -81,10 +81,31 @@ class PortRefused(HostUnreachable):
 
 
 class AuthenticationError(ConnectError):
-    """The host refused every key and every answer."""
+    """The host refused every key and every answer.
 
+    Attributes:
+        unasked: the question that nobody could be asked, or "".
+        partial: whether a key was accepted, and the host wants more.
+    """
+
+    unasked = ""
+    partial = False
     exit_code = 5
     default_hint = "Check `user` and `ssh_key`, or that the key is in the host's authorized_keys."
+
+
+class PromptCancelled(AuthenticationError):
+    """The user was asked, and did not want to answer.
+
+    Args:
+        prompt: the question.
+    """
+
+    default_hint = "Nothing was sent. Run it again to be asked again."
+
+    def __init__(self, prompt: str, *, host: str | None = None, hint: str | None = None) -> None:
+        question = prompt.strip().rpartition("\n")[2].rstrip(": ")
+        super().__init__(f"cancelled at the question `{question}`", host=host, hint=hint)
 
 
 class HostKeyError(ConnectError):

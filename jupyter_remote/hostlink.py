@@ -22,7 +22,7 @@ from .errors import (
 )
 from .greeting import Address, address_of, greets
 from .linkstate import LinkState, Told
-from .transports.prompt import RememberingPrompter, TerminalPrompter
+from .transports.prompt import FrontPrompter, RememberingPrompter
 
 if TYPE_CHECKING:
     from .agent import messages as m
@@ -51,7 +51,7 @@ class HostLink:
 
     def __init__(self, host: HostConfig, ask: Prompter | None, reopened: Callable[[], None]) -> None:
         self.host = host
-        self._ask = RememberingPrompter(ask or TerminalPrompter())
+        self._ask = RememberingPrompter(ask or FrontPrompter())
         self._reopened = reopened
         self._changed = threading.Condition()
         self._live: Connection | None = None

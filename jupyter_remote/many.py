@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import jupyter_remote
 
-from .errors import AuthenticationError, HostKeyError, RemoteError
+from .errors import AuthenticationError, HostKeyError, PromptCancelled, RemoteError
 
 if TYPE_CHECKING:
     from .remote import Remote
@@ -49,12 +49,14 @@ def at_once(
     if len(subjects) == 1:
         # In this thread a host may ask about its key, and an interrupt ends the waiting.
         return [attempt(subjects[0])]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(attempt, subjects))
-    from .transports.prompt import can_ask
+    from .transports.prompt import can_ask, handed_over
 
+    with ThreadPoolExecutor(AT_ONCE, initializer=lambda: handed_over.set(True)) as pool:
+        answers = list(pool.map(attempt, subjects))
     for number, answer in enumerate(answers):
         error = answer if isinstance(answer, RemoteError) else why(answer)
+        if isinstance(error, PromptCancelled):
+            continue
         if isinstance(error, (AuthenticationError, HostKeyError)) and can_ask():
             answers[number] = attempt(subjects[number])
     return answers

@@ -28,6 +28,27 @@ HOST_COMMANDS = (
         examples=("%remote show dgx01",),
     ),
     Command(
+        "ssh-setup",
+        "Put a key of yours on hosts, so that they ask for no password any more; made if you have none.",
+        arguments=(
+            Argument(
+                "targets", "TARGETS", "`a,b,c`: hosts of `list`, aliases, or `user@host:port`", many=True
+            ),
+        ),
+        options=(
+            Option("user", "the user on all of them that name none", "text", "NAME"),
+            Option(
+                "ssh-key", "the private key (default: ~/.ssh/id_ed25519); made when absent", "path", "FILE"
+            ),
+            Option("dry-run", "say what would be done, and connect to no host"),
+            JSON,
+        ),
+        examples=(
+            "%remote ssh-setup dgx01,dgx02 --user me",
+            "jupyter remote ssh-setup me@gpu-server-01:2222 --ssh-key ~/.ssh/id_gpu",
+        ),
+    ),
+    Command(
         "set",
         "Change settings of a host in your hosts.yaml; an unknown host is added.",
         arguments=(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from . import crew
 from .call import Start
-from .errors import AuthenticationError, HostKeyError, HostsFailed, Interrupted, RemoteError
+from .errors import AuthenticationError, HostKeyError, HostsFailed, Interrupted, PromptCancelled, RemoteError
 from .group import Group, Part
 from .ladder import LAST, Ladder
 from .link_line import link_line
@@ -170,8 +170,8 @@ class Several:
             if can_ask():
                 part.remote.connection()
                 answer.connected = True
-        except RemoteError:
-            pass  # as before
+        except RemoteError as error:
+            answer.error = error
         finally:
             answer.there.set()
 
@@ -184,6 +184,9 @@ class Several:
     # The thread of one host.
 
     def _in_thread(self, what: Callable[[Part], None], part: Part) -> None:
+        from .transports.prompt import handed_over
+
+        handed_over.set(True)
         failed: RemoteError | None = None
         try:
             what(part)
@@ -224,6 +227,8 @@ class Several:
     def _connect(self, part: Part) -> None:
         try:
             part.remote.connection()
+        except PromptCancelled:
+            raise
         except (AuthenticationError, HostKeyError):
             # No thread but the main one may ask; the next try is made there.
             answer = _Answer()
@@ -231,6 +236,8 @@ class Several:
             while not answer.there.wait(_TICK_S):
                 if self._left:
                     raise _LeftError from None
+            if answer.error is not None:
+                raise answer.error from None
             if not answer.connected:
                 raise
 
@@ -288,6 +295,7 @@ class _Answer:
     def __init__(self) -> None:
         self.there = threading.Event()
         self.connected = False
+        self.error: RemoteError | None = None
 
 
 def by_host(workspace: Path, host: str) -> Path:

@@ -72,7 +72,7 @@ def interpreter(setting: str) -> str:
 
 def environment(settings: dict[str, Any]) -> dict[str, str]:
     """The agent's own environment, without what belongs to its connection, plus the session's settings."""
-    env = {k: v for k, v in os.environ.items() if k not in (MARKER, CHANNEL, "SSH_AUTH_SOCK")}
+    env = {k: v for k, v in os.environ.items() if k not in (MARKER, CHANNEL)}
     env.update({str(name): str(value) for name, value in (settings.get("env") or {}).items()})
     return env
 

@@ -44,6 +44,20 @@ def private_folder(name: str) -> str:
     return path
 
 
+def keep_ssh_agent(state: str) -> None:
+    """Gives a forwarded ssh-agent a name that stays: the next link brings it by another one."""
+    came = os.environ.pop("SSH_AUTH_SOCK", None)
+    if came and "SSH_CONNECTION" in os.environ:
+        name = os.path.join(state, "ssh-agent")
+        staged = f"{name}.{os.getpid()}"
+        try:
+            os.symlink(came, staged)
+            os.replace(staged, name)
+            os.environ["SSH_AUTH_SOCK"] = name
+        except OSError:
+            pass  # then there is none
+
+
 def write_json(path: str, value: dict[str, Any]) -> None:
     """Writes the file under another name and renames it, so that a reader never sees half of it."""
     staged = f"{path}.{os.getpid()}.tmp"

@@ -9,7 +9,7 @@ import time
 
 from . import messages as m
 from .handlers import Handlers
-from .paths import state_folder
+from .paths import keep_ssh_agent, state_folder
 from .processes import boot_id
 from .streams import Link
 from .version import PROTOCOL, VERSION
@@ -44,6 +44,7 @@ def main() -> None:
     os.dup2(2, 1)  # a stray print must not come between two frames
     os.close(null)
     state = state_folder()
+    keep_ssh_agent(state)
     handlers = Handlers(state)
     link = Link(read_fd, write_fd, handlers)
     try:

@@ -20,6 +20,7 @@ from . import (
     runs,
     setting_up,
     settings,
+    ssh_setup,
     transfer,
     viewing,
 )
@@ -32,6 +33,7 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("setup",): setting_up.setup,
     ("doctor",): setting_up.doctor,
     ("import",): importing.import_file,
+    ("ssh-setup",): ssh_setup.ssh_setup,
     ("test",): machines.test,
     ("start",): power.start,
     ("stop",): power.stop,

@@ -35,6 +35,7 @@ class SshSettings:
     Attributes:
         alias: what was asked for; `hostname`, `user` and `port` are what it stands for.
         identity_files: key files to try, which need not exist.
+        certificate_files: certificates for them, beyond those that lie beside a key.
         proxy_jump: the hops in order, each `[user@]alias[:port]`.
         strict_host_key_checking: `yes`, `no`, `accept-new` or `ask`.
         keepalive: seconds between two signs of life, 0 for none.
@@ -47,6 +48,7 @@ class SshSettings:
     user: str
     port: int = 22
     identity_files: tuple[Path, ...] = ()
+    certificate_files: tuple[Path, ...] = ()
     identities_only: bool = False
     proxy_jump: tuple[str, ...] = ()
     proxy_command: str | None = None
@@ -117,6 +119,7 @@ def options(host: HostConfig) -> list[str]:
         given += ["-o", f"HostKeyAlias={ssh.host_key_alias}"]
     if (strict := ssh.strict_host_key_checking) is not None:
         word = strict if isinstance(strict, str) else "ask" if strict else "accept-new"
+        word = "accept-new" if word == "no" else word
         given += ["-o", f"StrictHostKeyChecking={word}"]
     return given
 
@@ -253,6 +256,7 @@ def _settings(
         user=user,
         port=port,
         identity_files=tuple(keys),
+        certificate_files=files("certificatefile", ()),
         identities_only=flag("identitiesonly"),
         proxy_jump=jumps,
         proxy_command=command,
@@ -289,8 +293,6 @@ def _openssh_only(
         return "ProxyUseFdpass hands over a socket, which only ssh itself can take"
     if has("forwardagent") and found.get("identityagent", ["SSH_AUTH_SOCK"])[0] != "SSH_AUTH_SOCK":
         return "ForwardAgent with an IdentityAgent of its own"
-    if has("certificatefile"):
-        return "CertificateFile names a certificate of its own"
     if control is not None and control.exists():
         return f"a connection of ssh is open already (ControlPath {control})"
     if any(key.name not in _DEFAULT_KEYS for key in security) or (security and security == present):

@@ -99,7 +99,7 @@ def _command(host: HostConfig, ask: Prompter | None) -> Transport:
 def _openssh(host: HostConfig, ask: Prompter | None) -> Transport:
     from .openssh import OpenSshTransport
 
-    return OpenSshTransport(host)
+    return OpenSshTransport(host, ask)
 
 
 def _paramiko(host: HostConfig, ask: Prompter | None) -> Transport:

@@ -62,6 +62,15 @@ def fingerprint(blob: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
+def fingerprint_of_line(line: bytes) -> str:
+    """The fingerprint of the key in a line, "" when there is none."""
+    words = [word for word in line.split() if not word.startswith(b"@")]
+    try:
+        return fingerprint(base64.b64decode(words[2], validate=True))
+    except (IndexError, binascii.Error):
+        return ""
+
+
 def _entries(file: Path, label: str) -> Iterable[Entry]:
     try:
         lines = file.read_bytes().splitlines() if file.is_file() else []

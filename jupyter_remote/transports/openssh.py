@@ -1,13 +1,14 @@
 """The `openssh` transport: the user's own `ssh` program, with all that only it can do.
 
-How its arguments are made and what its complaints mean; pipes and processes are in `process`. It runs
-in batch mode: a question of ssh's own would go to a terminal that a notebook does not have.
+How its arguments are made and what its complaints mean; pipes and processes are in `process`. What it asks
+comes here (`askpass`), because the terminal that it would ask is one that a notebook does not have.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..config_models import HostConfig
 from ..errors import (
@@ -22,14 +23,15 @@ from ..errors import (
     RemoteError,
 )
 from ..hosts import ssh_config
-from .process import ProcessTransport
+from . import Prompter, askpass
+from .askpass import AskPass
+from .process import ProcessChannel, ProcessTransport
 
 # ssh's own exit status for its own failures.
 _SSH_FAILED = 255
 
 # Settings that make sense for a person's shell and would break a pipe.
 _FOR_A_PIPE = (
-    "BatchMode=yes",
     "RequestTTY=no",
     "RemoteCommand=none",
     "ClearAllForwardings=yes",
@@ -41,19 +43,65 @@ _FOR_A_PIPE = (
 _Maker = Callable[[str, "OpenSshTransport"], RemoteError]
 
 
+class _AskingChannel(ProcessChannel):
+    """An `ssh` whose questions are answered by the thread that reads, until its first byte comes.
+
+    Args:
+        argv: the command.
+        host: the name of the host, for messages.
+        asked: where the questions arrive.
+    """
+
+    def __init__(self, argv: Sequence[str], host: str, asked: AskPass) -> None:
+        self._asked = asked
+        self._in = False
+        super().__init__(argv, host, {**os.environ, **asked.variables})
+
+    def read(self, n: int) -> bytes:
+        """Up to `n` bytes; b"" at the end, or once the channel is closed.
+
+        Raises:
+            AuthenticationError: a question was not answered.
+            HostKeyError: the host's key was not accepted.
+        """
+        if not self._in:
+            stdout = self.stdout
+            try:
+                if stdout is not None:
+                    self._asked.serve(stdout, lambda: self._closed)
+            except (OSError, ValueError):
+                pass  # closed meanwhile: the read says so
+            except BaseException:
+                # At once, with its askpass: nothing must be sent to the host any more.
+                self.kill()
+                self.close()
+                raise
+            self._in = True
+            self._asked.close()
+        return super().read(n)
+
+    def close(self) -> None:
+        """End the process and what else is in its group, and its questions. Idempotent; never raises."""
+        super().close()
+        self._asked.close()
+
+
 class OpenSshTransport(ProcessTransport):
     """Runs commands through `ssh`.
 
     Args:
         host: the resolved settings.
+        ask: who answers what ssh asks; None for nobody.
 
     Raises:
         ConfigError: the ssh configuration can't be read.
     """
 
-    def __init__(self, host: HostConfig) -> None:
+    def __init__(self, host: HostConfig, ask: Prompter | None = None) -> None:
         super().__init__("openssh", host.name, ())
         self.config = host
+        self._ask = ask if askpass.available() else None
+        self._asked: AskPass | None = None
         self.settings = ssh_config.resolve(host.destination, host=host)
 
     def argv(self, command: str) -> list[str]:
@@ -62,17 +110,46 @@ class OpenSshTransport(ProcessTransport):
         path = ssh_config.config_path(self.config.ssh.config_file)
         config = ["-F", str(path)] if path else []
         given = ssh_config.options(self.config)
+        if settings.strict_host_key_checking == "no":
+            # ssh would let a changed key pass; a new one is accepted as asked for.
+            given = ["-o", "StrictHostKeyChecking=accept-new", *given]
         # ssh takes the first value it meets, so what is given goes before these.
         timeouts = {
             "ConnectTimeout": max(1, round(settings.connect_timeout)),
             "ServerAliveInterval": round(settings.keepalive),
         }
-        fixed = [*_FOR_A_PIPE, *(f"{key}={value}" for key, value in timeouts.items())]
+        batch = "yes" if self._ask is None else "no"
+        fixed = [f"BatchMode={batch}", *_FOR_A_PIPE, *(f"{key}={value}" for key, value in timeouts.items())]
         options = [part for option in fixed for part in ("-o", option)]
         return ["ssh", "-T", "-x", *config, *given, *options, "--", self.config.destination, command]
 
+    def open(self, command: str) -> ProcessChannel:
+        """Start `command`; what ssh asks is asked by the thread that reads from the channel.
+
+        Raises:
+            ConnectError: `ssh` can't be started.
+        """
+        if self._ask is None:
+            return super().open(command)
+        try:
+            self._asked = AskPass(self.host, self._ask, self.settings.user_known_hosts)
+        except OSError as error:
+            raise ConnectError(
+                f"ssh can't ask here: {error}", host=self.host, hint="Set TMPDIR to a folder of your own."
+            ) from None
+        try:
+            channel = _AskingChannel(self.argv(command), self.host, self._asked)
+        except BaseException:
+            self._asked.close()
+            raise
+        self._channels.append(channel)
+        return channel
+
     def explain(self, status: int | None, stderr: str) -> RemoteError:
         """What ssh complained about."""
+        return askpass.error_at_end(self._asked, self._explained(status, stderr))
+
+    def _explained(self, status: int | None, stderr: str) -> RemoteError:
         if status == _SSH_FAILED:
             for pattern, make in _COMPLAINTS:
                 if match := re.search(rf"^.*(?:{pattern}).*$", stderr, re.MULTILINE | re.IGNORECASE):

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..errors import ConnectError, ConnectionLost, RemoteError
 from .stderr import Tail
@@ -26,12 +26,13 @@ class ProcessChannel:
     Args:
         argv: what to run.
         host: the name of the host, for messages.
+        env: its variables; those of this process when None.
 
     Raises:
         ConnectError: the program is not there or can't be started.
     """
 
-    def __init__(self, argv: Sequence[str], host: str) -> None:
+    def __init__(self, argv: Sequence[str], host: str, env: Mapping[str, str] | None = None) -> None:
         self._host = host
         self._tail = Tail()
         self._closing = threading.Lock()
@@ -45,6 +46,7 @@ class ProcessChannel:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
+                env=env,
                 start_new_session=os.name == "posix",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
@@ -82,6 +84,12 @@ class ProcessChannel:
             except OSError:
                 raise ConnectionLost(f"the connection to {self._host} broke", host=self._host) from None
 
+    @property
+    def stdout(self) -> int | None:
+        """The descriptor of its output; None once that is closed."""
+        stream = self._process.stdout
+        return None if stream is None or stream.closed else stream.fileno()
+
     def exit_status(self, timeout: float | None) -> int | None:
         """The exit status, 128 + n for a signal; None while the process runs."""
         try:
@@ -95,6 +103,10 @@ class ProcessChannel:
     def stderr_tail(self) -> str:
         """The last 64 kB of stderr."""
         return self._tail.text()
+
+    def kill(self) -> None:
+        """Kill the process and what else is in its group; `close` is still to be called."""
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def close(self) -> None:
         """End the process and what else is in its group. Idempotent; never raises."""

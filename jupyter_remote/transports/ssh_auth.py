@@ -5,47 +5,27 @@ Secrets pass through here from the prompter to paramiko and are neither kept nor
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
-import os
 import queue
-import socket
 import threading
 from pathlib import Path
 from typing import Any
 
 import paramiko
-from paramiko.agent import Agent, AgentSSH
 from paramiko.auth_handler import AuthHandler
 
-from ..errors import AuthenticationError, HostUnreachable
+from ..errors import AuthenticationError, HostUnreachable, PromptCancelled
 from ..hosts.ssh_config import SshSettings
 from . import Prompter
+from .prompt import Secret, unanswered
+from .ssh_keys import Unanswered, certify, load, open_agent, public_blob, unlock
 
-_TRIES = 3
+# A host ends the attempt when it has had enough of wrong answers; this is for one that never does.
+_TRIES = 20
 # How long the host may think about one answer (a push to a phone counts as thinking).
 _ANSWER_S = 120.0
 
 Prompts = list[tuple[str, bool]]
-
-
-class _SocketAgent(AgentSSH):  # The stubs leave out what it inherits.
-    """The agent of an `IdentityAgent` line; paramiko's own class knows only SSH_AUTH_SOCK."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(10)
-            connection.connect(path)
-            self._connect(connection)  # type: ignore[attr-defined]
-        except BaseException:
-            connection.close()
-            raise
-
-    def close(self) -> None:
-        self._close()  # type: ignore[attr-defined]
 
 
 class Login:
@@ -68,26 +48,34 @@ class Login:
         self._tried: list[str] = []
         self._blobs: set[bytes] = set()
         self._allowed: list[str] = []
+        self._answered = False
+        self._unasked = ""
+        self._partial = False
 
     def run(self) -> None:
         """Log in.
 
         Raises:
             AuthenticationError: every key and answer was refused; says which keys, and what the host allows.
+            PromptCancelled: the user did not want to answer.
             HostUnreachable: the connection broke meanwhile.
         """
         try:
-            with contextlib.closing(_agent(self._settings)) as agent:
+            with contextlib.closing(open_agent(self._settings)) as agent:
                 if self._keys(agent) or self._answers():
                     return
         except (paramiko.SSHException, OSError, EOFError) as error:
-            if self._transport.is_active() or isinstance(error, paramiko.AuthenticationException):
+            if self._transport.is_active():
                 raise self._refused(str(error)) from None
-            if "too many authentication failures" in str(error).lower():
+            if self._answered:
+                raise self._refused("no answer was right, and the host takes no more") from None
+            if isinstance(error, paramiko.AuthenticationException) and len(self._blobs) > 1:
                 hint = (
                     "Name the key: `ssh_key`, or `IdentityFile` with `IdentitiesOnly yes` in the ssh config."
                 )
-                raise self._refused("too many keys were tried", hint) from None
+                raise self._refused("it takes no more keys", hint) from None
+            if isinstance(error, paramiko.AuthenticationException):
+                raise self._refused(str(error)) from None
             raise HostUnreachable(
                 f"{self._host}: the connection broke while logging in: {error}", host=self._host
             ) from None
@@ -95,7 +83,7 @@ class Login:
 
     def _keys(self, agent: Any) -> bool:
         own = [path for path in self._settings.identity_files if path.is_file()]
-        wanted = {blob for path in own if (blob := _public_blob(path))}
+        wanted = {blob for path in self._settings.identity_files if (blob := public_blob(path))}
         offered = list(agent.get_keys())
         first = [key for key in offered if key.asbytes() in wanted]
         others = [] if self._settings.identities_only else [key for key in offered if key not in first]
@@ -104,10 +92,10 @@ class Login:
                 return True
         locked: list[Path] = []
         for path in own:
-            if _public_blob(path) in self._blobs:
+            if public_blob(path) in self._blobs:
                 continue
             try:
-                key = _load(path, None)
+                key = load(path)
             except TypeError:
                 locked.append(path)
                 continue
@@ -116,22 +104,19 @@ class Login:
         return any(self._unlock(path) for path in locked)
 
     def _unlock(self, path: Path) -> bool:
-        if self._ask is None:
+        try:
+            key = unlock(path, self._ask)
+        except Unanswered:
+            self._unasked = f"Passphrase of {path}"
             self._tried.append(f"{path} (needs its passphrase, and nobody can be asked)")
             return False
-        for _ in range(_TRIES):
-            answer = self._ask.ask(f"Passphrase of {path}: ", secret=True)
-            if not answer:
-                break
-            with contextlib.suppress(TypeError):
-                key = _load(path, answer.encode())
-                if key is not None:
-                    return self._try_key(key, str(path))
-        self._tried.append(f"{path} (needs its passphrase)")
-        return False
+        if key is None:
+            self._tried.append(f"{path} (needs its passphrase)")
+            return False
+        return self._try_key(key, str(path))
 
     def _try_key(self, key: paramiko.PKey, label: str) -> bool:
-        self._tried.append(label)
+        self._tried.append(label + certify(key, self._settings.certificate_files))
         self._blobs.add(key.asbytes())
         try:
             return self._accepted(self._transport.auth_publickey(self._settings.user, key))
@@ -150,6 +135,7 @@ class Login:
         """Whether that was all the host wants; a second factor may be left."""
         if not more:
             return True
+        self._partial = True
         self._allowed = list(more)
         return self._answers()
 
@@ -160,20 +146,26 @@ class Login:
                 return True
             except paramiko.BadAuthenticationType as error:
                 self._allowed = list(error.allowed_types)
-        if self._ask is None:
-            return False
         if "keyboard-interactive" in self._allowed:
             return self._interactive() or ("password" in self._allowed and self._password())
         return "password" in self._allowed and self._password()
 
+    def _question(self, prompt: str, *, secret: bool) -> Secret | None:
+        answer = self._ask.ask(prompt, secret=secret) if self._ask is not None else None
+        if answer is None:
+            self._unasked = prompt
+            return None
+        self._answered = True
+        return Secret(answer)
+
     def _password(self) -> bool:
-        assert self._ask is not None
+        prompt = f"Password of {self._settings.user}@{self._settings.hostname}: "
         for _ in range(_TRIES):
-            answer = self._ask.ask(
-                f"Password of {self._settings.user}@{self._settings.hostname}: ", secret=True
-            )
-            if not answer:
+            answer = self._question(prompt, secret=True)
+            if answer is None:
                 return False
+            if not answer:
+                raise PromptCancelled(prompt, host=self._host)
             try:
                 more = self._transport.auth_password(self._settings.user, answer, fallback=False)
             except paramiko.AuthenticationException:
@@ -189,53 +181,52 @@ class Login:
         paramiko calls its handler in the transport's own thread, from which neither a terminal nor a
         notebook may be asked; so the handler hands the questions over and waits.
         """
-        assert self._ask is not None
         for _ in range(_TRIES):
-            questions: queue.Queue[tuple[str, str, Prompts] | None] = queue.Queue()
-            answers: queue.Queue[list[str]] = queue.Queue()
+            questions: queue.Queue[tuple[str, str, Prompts]] = queue.Queue()
+            answers: queue.Queue[list[Secret]] = queue.Queue()
 
             def handler(
                 title: str, text: str, prompts: Prompts, q: Any = questions, a: Any = answers
-            ) -> list[str]:
+            ) -> list[Secret]:
                 if not prompts:
                     return []
                 q.put((title, text, prompts))
-                found: list[str] = a.get()
+                found: list[Secret] = a.get()
                 return found
 
             done = threading.Event()
             auth: Any = AuthHandler(self._transport)
             self._transport.auth_handler = auth
             auth.auth_interactive(self._settings.user, handler, done)
-            gave_up = False
             try:
                 while self._transport.is_active() and not done.is_set():
                     try:
                         asked = questions.get(timeout=0.02)
                     except queue.Empty:
                         continue
-                    found = None if gave_up or asked is None else self._answer(*asked)
-                    gave_up = found is None
-                    answers.put([""] * len(asked[2]) if found is None and asked else found or [])
+                    found = self._answer(*asked)
+                    if found is None:
+                        raise self._refused("")
+                    answers.put(found)
+            except BaseException:
+                # Before the transport's thread is let go: an empty answer would count as a wrong one.
+                self._transport.close()
+                raise
             finally:
-                # Whatever ended the loop, the transport's thread must not wait for an answer for ever.
                 answers.put([])
             try:
                 return self._accepted(auth.wait_for_response(done))
             except paramiko.AuthenticationException:
                 if not self._transport.is_active():
                     raise
-            if gave_up:
-                return False
         return False
 
-    def _answer(self, title: str, text: str, prompts: Prompts) -> list[str] | None:
-        assert self._ask is not None
+    def _answer(self, title: str, text: str, prompts: Prompts) -> list[Secret] | None:
         head = "\n".join(part for part in (title.strip(), text.strip()) if part)
-        found: list[str] = []
+        found: list[Secret] = []
         for prompt, shown in prompts:
             where = f"{self._settings.user}@{self._settings.hostname}: {prompt}"
-            answer = self._ask.ask(f"{head}\n{where}" if head and not found else where, secret=not shown)
+            answer = self._question(f"{head}\n{where}" if head and not found else where, secret=not shown)
             if answer is None:
                 return None
             found.append(answer)
@@ -247,57 +238,13 @@ class Login:
         allowed = f"; the host allows: {', '.join(self._allowed)}" if self._allowed else ""
         where = f"{settings.hostname}:{settings.port}"
         said = f" ({why.rstrip('.')})" if why and "uthentication failed" not in why else ""
-        return AuthenticationError(
+        if self._unasked:
+            asked, hint = unanswered(self._unasked, self._host)
+            said += asked
+        error = AuthenticationError(
             f"{self._host} refused the user `{settings.user}` at {where}{said}{tried}{allowed}",
             host=self._host,
             hint=hint,
         )
-
-
-class _NoAgent:
-    def get_keys(self) -> tuple[()]:
-        return ()
-
-    def close(self) -> None:
-        pass
-
-
-def _agent(settings: SshSettings) -> Any:
-    chosen = settings.identity_agent
-    if chosen is not None and chosen.startswith("$"):
-        chosen = os.environ.get(chosen.strip("${}"), "none")
-    try:
-        if chosen is None or chosen == "SSH_AUTH_SOCK":
-            return Agent()
-        if chosen.lower() == "none":
-            return _NoAgent()
-        return _SocketAgent(str(Path(chosen).expanduser()))
-    except (paramiko.SSHException, OSError):
-        return _NoAgent()  # An agent that is gone is no reason to fail: there are the files.
-
-
-def _public_blob(path: Path) -> bytes | None:
-    """The public half of a key file, from the file beside it."""
-    try:
-        return base64.b64decode(path.with_name(path.name + ".pub").read_text().split()[1])
-    except (OSError, ValueError, IndexError, binascii.Error):
-        return None
-
-
-def _load(path: Path, passphrase: bytes | None) -> paramiko.PKey | None:
-    """The key in a file, None when it is of a kind that paramiko can't use.
-
-    Raises:
-        TypeError: it needs a passphrase, or another one.
-    """
-    load: Any = paramiko.PKey.from_path
-    try:
-        return load(path, passphrase)  # type: ignore[no-any-return]
-    except (paramiko.PasswordRequiredException, TypeError):
-        raise TypeError("needs a passphrase") from None
-    except Exception:
-        # cryptography and paramiko raise half a dozen classes for a key they can't read, and a wrong
-        # passphrase is one of them.
-        if passphrase is not None:
-            raise TypeError("needs another passphrase") from None
-        return None
+        error.unasked, error.partial = self._unasked, self._partial
+        return error

@@ -9,6 +9,9 @@ from ..hosts.ssh_config import SshSettings
 from . import Prompter, known_hosts
 from .known_hosts import Entry, fingerprint, host_label
 from .openssh import host_key_changed, host_key_unknown
+from .prompt import TRUST
+
+_TRIES = 3
 
 
 class HostKeyCheck:
@@ -90,25 +93,10 @@ class HostKeyCheck:
                 if others
                 else ""
             )
-            prompt = (
-                f"The host {self._host} ({self._address}) shows a key that is not known:\n  {shown}\n{note}"
-            )
-            question = "Trust it? yes (and remember it) / once / no: "
-            for _ in range(3):
-                answer = self._ask.ask(prompt + question, secret=False)
-                word = (answer or "").strip().lower()
-                if answer is None:
-                    break
-                if word in ("yes", "y"):
-                    self._remember(kind, blob)
-                    return
-                if word == "once":
-                    return
-                if word in ("no", "n", ""):
-                    raise HostKeyError(
-                        f"the key of {self._host} ({self._address}) was not accepted", host=self._host
-                    )
-                prompt = ""
+            word = ask_about(self._ask, self._host, self._address, shown, note, self._settings.alias)
+            if word == "yes":
+                self._remember(kind, blob)
+            return
         raise host_key_unknown(self._host, self._address, self._settings.alias, shown)
 
     def _remember(self, kind: str, blob: bytes) -> None:
@@ -121,3 +109,41 @@ class HostKeyCheck:
             raise HostKeyError(
                 f"the key of {self._host} can't be written to {file}: {error.strerror}", host=self._host
             ) from None
+
+
+def ask_about(ask: Prompter, host: str, address: str, shown: str, note: str, destination: str = "") -> str:
+    """Let the user decide about a key that is not known.
+
+    Args:
+        ask: who is asked.
+        host: the name of the host.
+        address: where it is.
+        shown: the kind of the key and its fingerprint.
+        note: what else is known, a line or "".
+        destination: what `ssh` by hand would be given; the host's name when "".
+
+    Returns:
+        `yes` (remember it) or `once`.
+
+    Raises:
+        HostKeyError: it was refused, or nobody could be asked.
+        PromptCancelled: the user doesn't want to answer.
+    """
+    prompt = f"The host {host} ({address}) shows a key that is not known:\n  {shown}\n{note}"
+    for _ in range(_TRIES):
+        answer = ask.ask(prompt + TRUST, secret=False)
+        word = (answer or "").strip().lower()
+        if answer is None:
+            break
+        if word in ("yes", "y"):
+            return "yes"
+        if word == "once":
+            return word
+        if word in ("no", "n", ""):
+            raise HostKeyError(
+                f"the key of {host} ({address}) was not accepted",
+                host=host,
+                hint="Ask who runs the machine for its fingerprint, and connect again.",
+            )
+        prompt = ""
+    raise host_key_unknown(host, address, destination or host, shown)

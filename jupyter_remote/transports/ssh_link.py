@@ -20,7 +20,7 @@ from typing import IO, Any
 import paramiko
 from paramiko.packet import Packetizer
 
-from ..errors import ConnectError, HostUnreachable, NameNotResolved, PortRefused, RemoteError
+from ..errors import ConnectError, HostUnreachable, NameNotResolved, PortRefused, PromptCancelled, RemoteError
 from ..hosts import ssh_config
 from ..hosts.ssh_config import SshSettings
 from . import Prompter
@@ -88,6 +88,10 @@ class Link:
         self._ends = contextlib.ExitStack()
         try:
             self.transport = self._connect()
+        except PromptCancelled as cancelled:
+            self.close()
+            cancelled.host = cancelled.host or host
+            raise
         except BaseException:
             self.close()
             raise

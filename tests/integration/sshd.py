@@ -40,6 +40,7 @@ class Server:
     folder: Path
     public_keys: list[str]
     address: str = HOST
+    service: str = ""
 
     @property
     def log(self) -> str:
@@ -56,6 +57,8 @@ class Server:
                     child.kill()
         self.process.terminate()
         self.process.wait(10)
+        if self.service:
+            Path("/etc/pam.d", self.service).unlink()
 
 
 @dataclass
@@ -66,6 +69,7 @@ class SshHost:
         port: of the host that `l1` (through `jump`) and `direct` lead to.
         home: the user's home on "the host".
         key: the client's private key; its public half is authorized.
+        pam: the lines of a PAM service that a test has made, for another server.
         ssh_config: has `l1`, `direct` and `jump`; more by `alias`.
         env: variables that make the code under test use these files.
     """
@@ -79,6 +83,7 @@ class SshHost:
     ssh_config: Path
     known_hosts: Path
     servers: list[Server] = field(default_factory=list)
+    pam: Sequence[str] = ()
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -118,6 +123,7 @@ class SshHost:
         known: bool = True,
         address: str = HOST,
         through: Sequence[str] = (),
+        pam: Sequence[str] = (),
     ) -> Server:
         """Another sshd.
 
@@ -128,6 +134,7 @@ class SshHost:
             known: whether its keys go into the client's known_hosts.
             address: where it listens.
             through: the command that starts it elsewhere, for example `ip netns exec NAME`.
+            pam: the lines of a PAM service of its own, which only it uses.
         """
         folder = Path(tempfile.mkdtemp(dir=self.folder, prefix="sshd-"))
         folder.chmod(0o755)
@@ -141,6 +148,10 @@ class SshHost:
         home = home or self.home
         if str(home) != pwd.getpwuid(self.uid).pw_dir:
             session["HOME"] = str(home)
+        service = f"jr{uuid.uuid4().hex[:12]}" if pam else ""
+        if pam:
+            Path("/etc/pam.d", service).write_text("\n".join(pam) + "\n")
+            lines = [*lines, "UsePAM yes"]
         config = [
             *lines,
             f"ListenAddress {address}",
@@ -157,7 +168,7 @@ class SshHost:
             "SetEnv " + " ".join(f'"{name}={value}"' for name, value in session.items()),
         ]
         (folder / "sshd_config").write_text("\n".join(config) + "\n")
-        server = _launch(folder, keys, address, through)
+        server = _launch(folder, keys, address, through, service)
         self.servers.append(server)
         if known:
             with self.known_hosts.open("a") as stream:
@@ -306,9 +317,13 @@ def _user(home: Path) -> Iterator[str]:
         subprocess.run(["userdel", "-f", name], check=False, stderr=subprocess.DEVNULL)
 
 
-def _launch(folder: Path, keys: list[str], address: str, through: Sequence[str]) -> Server:
+def _launch(folder: Path, keys: list[str], address: str, through: Sequence[str], service: str = "") -> Server:
     binary = _which("sshd")
     assert binary is not None
+    if service:
+        # sshd calls its PAM service by the name it was started with; the machine's own stays as it is.
+        (folder / service).symlink_to(Path(binary).resolve())
+        binary = str(folder / service)
     config = shlex.quote(str(folder / "sshd_config"))
     for _ in range(5):
         with socket.socket() as probe:
@@ -328,7 +343,7 @@ def _launch(folder: Path, keys: list[str], address: str, through: Sequence[str])
             ],
             stdin=subprocess.DEVNULL,
         )
-        server = Server(port, process, folder, keys, address)
+        server = Server(port, process, folder, keys, address, service)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and process.poll() is None:
             with (

@@ -24,7 +24,7 @@ from jupyter_remote.errors import (
     PortRefused,
     RemoteError,
 )
-from jupyter_remote.transports import Channel, Transport, make_transport
+from jupyter_remote.transports import Channel, Transport, make_transport, ssh_keys
 
 SSH = ("paramiko", "openssh")
 
@@ -79,9 +79,9 @@ def failure(made: Transport) -> RemoteError:
     """What the user is told when `made` can't connect, whether that shows in `open` or at once after."""
     try:
         channel = made.open("true")
+        assert read_all(channel) == b""
     except RemoteError as error:
         return error
-    assert read_all(channel) == b""
     return made.explain(channel.exit_status(20), channel.stderr_tail())
 
 
@@ -349,9 +349,11 @@ def test_passphrase_is_asked_for(ssh_host: SshHost, transport: Open, tmp_path: P
         made = transport("locked", ask, transport="paramiko")
         assert made.open("echo in").read(10) == b"in\n"
         assert [secret for _, secret in ask.asked] == [True, True]
+        ssh_keys.forget()
         error = failure(transport("locked", transport="paramiko"))
         assert type(error) is AuthenticationError and "passphrase" in str(error)
     finally:
+        ssh_keys.forget()
         authorized.write_text(before)
 
 

@@ -191,7 +191,7 @@ def test_expand_hosts(hosts_yaml: Write) -> None:
         ),
         (
             "hosts: {a: {ssh: {strict_host_key_checking: perhaps}}}",
-            "found `perhaps`; valid is true or false or ask or accept-new",
+            "found `perhaps`; valid is true or false or ask, accept-new, yes or no",
         ),
         ("hosts: {a: {sync: {pull: x}}}", "hosts.a.sync.pull: found `x`; valid is a list"),
         ("hosts: {a: {sync: {pull: [[x]]}}}", "hosts.a.sync.pull[0]: found a list; valid is text"),
