@@ -29,6 +29,7 @@ SUBJECTS = (
     "notebook_output",
     "variables",
     "gpus",
+    "forward",
 )
 
 

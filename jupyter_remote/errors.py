@@ -135,6 +135,10 @@ class NoPython(LaunchError):
     default_hint = "Install Python 3.8 or newer there, or put one on the PATH of a non-interactive login."
 
 
+class ForwardError(RemoteError):
+    """A port of the host can't be reached, or none can be opened for it here."""
+
+
 class RunError(RemoteError):
     """The user's own code failed on the host.
 
@@ -212,3 +216,15 @@ def _short(error: RemoteError) -> str:
         kind = f"{error.ename}, " if error.ename else ""
         return f"{kind}exit code {error.exit_code}"
     return type(error).__name__
+
+
+# What a host's agent calls a failed request.
+FAILURES: dict[str, type[RemoteError]] = {
+    "disk_full": DiskFull,
+    "launch": LaunchError,
+    "sync": SyncError,
+    "usage": UsageError,
+    "os": LaunchError,
+    "agent": ProtocolError,
+    "forward": ForwardError,
+}

@@ -115,13 +115,15 @@ HISTORY = Command(
 
 CLEAN = Command(
     "clean",
-    "Remove what dead sessions and old agents have left on a host; runs stay.",
+    "List what dead sessions, old agents and broken builds left on a host, ask, and remove it; runs stay.",
     arguments=(Argument("host", "HOST", "the host's name"),),
     options=(
         Option("all", "the mirror of this workspace too, except what was made or changed on the host"),
         Option("runs", "all ended runs too, for good"),
-        Option("dry-run", "say what would go and remove nothing"),
+        Option("dry-run", "list what would go and remove nothing"),
+        Option("yes", "don't ask"),
         JSON,
     ),
-    examples=("%remote clean dgx01 --dry-run",),
+    exclusive=("dry_run", "yes"),
+    examples=("%remote clean dgx01 --dry-run", "jupyter remote clean dgx01 --all --yes"),
 )

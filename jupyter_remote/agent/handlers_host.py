@@ -31,6 +31,8 @@ class HostHandlers:
             m.StopWhenIdle: self.stop_when_idle,
             m.Probe: self.probe,
             m.Sample: self.sample,
+            m.Forward: self.forward,
+            m.Listening: self.listening,
         }
 
     def status(self, stream: Stream, message: m.Status, _payload: bytes) -> None:
@@ -90,3 +92,15 @@ class HostHandlers:
         from .idle import arrange
 
         stream.send(m.Facts(arrange(self.state, message.options)))
+
+    def forward(self, stream: Stream, message: m.Forward, _payload: bytes) -> None:
+        """Carries a connection to a port."""
+        from .forwarding import forward
+
+        forward(stream, message)
+
+    def listening(self, stream: Stream, _message: m.Listening, _payload: bytes) -> None:
+        """What listens here."""
+        from .forwarding import listeners
+
+        stream.send(m.Facts({"listening": listeners()}))

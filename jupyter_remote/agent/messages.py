@@ -11,6 +11,8 @@ from .message import KINDS, Message, MessageError
 from .messages_host import (
     Clean,
     EndRemains,
+    Forward,
+    Listening,
     ListSessions,
     Meet,
     Next,
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Clean", "EndRemains", "ListSessions", "Meet", "Next", "Probe", "Sample", "Status", "StopSession",
+    "Clean", "EndRemains", "Forward", "ListSessions", "Listening", "Meet", "Next", "Probe", "Sample", "Status",
+    "StopSession",
     "StopWhenIdle",
     "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]

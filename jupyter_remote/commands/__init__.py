@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ..parsing import Handler
 from . import (
     cleaning,
+    forwarding,
     importing,
     machines,
     manage,
@@ -37,6 +38,7 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("status",): machines.status,
     ("sessions", "list"): machines.list_sessions,
     ("sessions", "stop"): machines.stop_sessions,
+    ("forward",): forwarding.forward,
     ("sync",): runs.sync,
     ("push",): transfer.push,
     ("pull",): transfer.pull,

@@ -5,5 +5,15 @@ from __future__ import annotations
 from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
 from sshd import pytest_runtest_makereport, ssh_host, sshd
+from two_hosts import bench
 
-__all__ = ["fake_amd", "fake_gpus", "local", "place", "pytest_runtest_makereport", "ssh_host", "sshd"]
+__all__ = [
+    "bench",
+    "fake_amd",
+    "fake_gpus",
+    "local",
+    "place",
+    "pytest_runtest_makereport",
+    "ssh_host",
+    "sshd",
+]
