@@ -135,6 +135,12 @@ class NoPython(LaunchError):
     default_hint = "Install Python 3.8 or newer there, or put one on the PATH of a non-interactive login."
 
 
+class ArchiveError(RemoteError):
+    """An archive can't be used, or what is in it is not what was put there."""
+
+    exit_code = 8
+
+
 class ForwardError(RemoteError):
     """A port of the host can't be reached, or none can be opened for it here."""
 

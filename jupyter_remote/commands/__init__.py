@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from ..parsing import Handler
 from . import (
+    archiving,
     cleaning,
     forwarding,
     importing,
@@ -53,6 +54,8 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("runs", "delete"): manage.delete,
     ("runs", "restore"): manage.restore,
     ("runs", "purge"): manage.purge,
+    ("runs", "push"): archiving.push,
+    ("runs", "pull"): archiving.pull,
     ("runs", "rerun"): manage.rerun,
     ("runs", "diff"): past.diff,
     ("history",): past.history,

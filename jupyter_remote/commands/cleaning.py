@@ -9,6 +9,7 @@ import jupyter_remote
 from .. import history, leftovers
 from ..call import Show, count, format_size, one_host
 from ..parsing import Values
+from ..runs import forget_on_host
 from ..tables import print_json
 from ..transports.prompt import TerminalPrompter, can_ask
 
@@ -25,33 +26,53 @@ _KINDS = {
 
 
 def clean(values: Values, show: Show) -> int:
-    """`clean HOST [--all] [--runs] [--dry-run | --yes]`; asks where a user can answer. 1 when he says no."""
+    """`clean HOST [--all] [--runs] [--unarchived] [--dry-run | --yes]`; asks where a user can answer.
+
+    The exit code is 1 when he says no.
+    """
     host = one_host(values["host"])
     remote = jupyter_remote.connect(host)
     dry = values["dry_run"]
-    what = {"mirror": values["all"], "runs": values["runs"]}
+    runs = values["runs"] or values["unarchived"]
     asks = not (dry or values["yes"] or values["json"]) and can_ask()
-    if dry or asks:
-        told = leftovers.find(remote, **what)
-        if values["json"]:
+    only: list[str] | None = None
+    stays: list[str] = []
+    if dry or asks or runs:
+        told = leftovers.find(remote, mirror=values["all"], runs=runs)
+        _choose(told, values["runs"], values["unarchived"])
+        if dry and values["json"]:
             print_json({"host": host, "dry_run": dry, **told})
             return 0
-        _print(host, describe(told, dry_run=True))
-        if dry or not _removable(told):
+        if dry or asks:
+            _print(host, describe(told, dry_run=True))
+        if dry or (asks and not _removable(told)):
             return 0
-        if not _agreed(f"Remove this from {host}? [y/N] "):
+        if asks and not _agreed(f"Remove this from {host}? [y/N] "):
             print(f"{host}: nothing was removed")
             return 1
-        # What has come since was not seen by who agreed.
-        told = leftovers.remove(remote, **what, only=told.get("runs"))
-    else:
-        told = leftovers.remove(remote, **what)
-    history.forget(told.get("runs") or ())
+        # Runs that have ended since were not seen by who agreed.
+        only, stays = told.get("runs"), told["in_use"]
+    told = leftovers.remove(remote, mirror=values["all"], runs=bool(only), only=only)
+    told["in_use"] = stays or told["in_use"]
+    forget_on_host(told.get("runs") or ())
     if values["json"]:
         print_json({"host": host, "dry_run": dry, **told})
     else:
         _print(host, describe(told, dry_run=False))
     return 0
+
+
+def _choose(told: dict[str, Any], archived: bool, unarchived: bool) -> None:
+    """Leave those of the runs that may go; when others stay because no archive has them, say so."""
+    pairs = list(zip(told.get("runs") or (), told.get("run_sizes") or (), strict=True))
+    known = history.store().archived() if pairs else set()
+    chosen = [pair for pair in pairs if (archived if pair[0] in known else unarchived)]
+    left = [run_id for run_id, _ in pairs if run_id not in known] if not unarchived else []
+    if left:
+        what = f"{_count(left, 'ended run')} that no archive has"
+        told["in_use"].append(f"{what} (`--unarchived` removes such runs): {_names(left)}")
+    told["runs"] = [run_id for run_id, _ in chosen]
+    told["run_sizes"] = [size for _, size in chosen]
 
 
 def describe(told: dict[str, Any], *, dry_run: bool) -> list[str]:

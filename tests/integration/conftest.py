@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
+from s3_server import s3
 from sshd import pytest_runtest_makereport, ssh_host, sshd
 from two_hosts import bench
 
@@ -14,6 +15,7 @@ __all__ = [
     "local",
     "place",
     "pytest_runtest_makereport",
+    "s3",
     "ssh_host",
     "sshd",
 ]
