@@ -376,6 +376,6 @@ def test_clean_takes_leftovers_and_nothing_else(bench: Bench) -> None:
     assert bench.listed() == [run.id]
     bench.remote().run_cell("import pkg.a; pkg.a.x").wait().check()
     bench.remote().stop_sessions()
-    bench.ask("clean", "one", "--runs")
+    bench.ask("clean", "one", "--unarchived")
     assert stored(bench.state()) == []
     assert bench.listed() == []

@@ -25,6 +25,7 @@ PAGES = [
     "docs/hosts.md",
     "docs/gpus.md",
     "docs/forward.md",
+    "docs/archives.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -58,7 +59,7 @@ def test_lists_of_commands_are_complete(page: str) -> None:
     "page",
     [
         *("README.md", "CHANGELOG.md", "docs/input.md", "docs/runs.md", "docs/hosts-many.md"),
-        *("docs/hosts.md", "docs/gpus.md", "docs/forward.md"),
+        *("docs/hosts.md", "docs/gpus.md", "docs/forward.md", "docs/archives.md"),
     ],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
