@@ -162,6 +162,17 @@ def test_a_host_that_a_command_leads_to(tmp_path: Path, web: Web) -> None:
         assert get(forward, "/two") == b"/two"
 
 
+def test_a_server_that_forbids_forwarding(ssh_host: SshHost, tmp_path: Path, web: Web) -> None:
+    server = ssh_host.start(["AllowTcpForwarding no"])
+    ssh_host.alias("strict", HostName="127.0.0.1", Port=server.port)
+    options = {"transport": "paramiko", "workspace": f"~/{tmp_path.name}"}
+    with (
+        Remote(Config.load(tmp_path).host("strict", options), tmp_path) as remote,
+        remote.forward(web.server_port) as forward,
+    ):
+        assert get(forward, "/three") == b"/three"
+
+
 def test_a_hundred_connections_at_once(local: Place, web: Web) -> None:
     with local.remote.forward(web.server_port) as forward:
         together = threading.Barrier(100)
