@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Clean", "EndRemains", "Forward", "ListSessions", "Listening", "Meet", "Next", "Probe", "Sample", "Status",
-    "StopSession",
-    "StopWhenIdle",
+    "Clean", "EndRemains", "Forward", "ListSessions", "Listening", "Meet", "Next", "Probe", "Sample",
+    "Status", "StopSession", "StopWhenIdle",
     "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]
 # fmt: on
