@@ -1,13 +1,14 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test e2e test-torch kills trees cuts check bench clean
+.PHONY: help demo test e2e test-torch test-s3 kills trees cuts check bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
 	@echo "make test    all tests, with the environment and the system packages they need"
 	@echo "make e2e     the tests in a browser alone; screenshots in build/e2e/"
 	@echo "make test-torch  the tests of PyTorch's tensors, in an environment of their own (200 MB and more)"
+	@echo "make test-s3 archives on a real S3 server, Ceph's (Debian packages, 269 MB the first time)"
 	@echo "make kills   300 syncs and 300 pulls that die at a random moment, and 2,000 random trees"
 	@echo "make trees   the list of files beside git's own, on 2,000 random trees of each kind (minutes)"
 	@echo "make check   ruff, mypy --strict, vermin"
@@ -33,6 +34,11 @@ test-torch:
 	@scripts/environment test torch
 	@scripts/system-packages openssh-client openssh-server
 	@scripts/test -k tensors tests/unit/test_variables_tables.py tests/integration/test_send_fetch.py
+
+test-s3:
+	@scripts/system-packages radosgw ceph-mon ceph-osd ceph-common
+	@scripts/environment test
+	@scripts/test tests/integration/ceph_archives.py
 
 kills:
 	@scripts/system-packages openssh-client openssh-server rsync git

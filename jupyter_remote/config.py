@@ -64,6 +64,10 @@ class Config:
             for name, members in document.data.get("groups", {}).items():
                 self.groups[name] = tuple(str(member) for member in members)
             for name, entry in document.data.get("archives", {}).items():
+                if name in self.archives:
+                    # Else a project could lead runs that are pushed to a place of its own.
+                    where = document.where(("archives", name))
+                    raise ConfigError(f"{where}: archives.{name} is defined already, in {HOSTS_FILE}")
                 self.archives[name] = Archive.model_validate(entry)
         self._check()
 

@@ -19,17 +19,9 @@ from .agent.streams import COUNTED, WINDOW
 from .agent.version import PROTOCOL, VERSION
 from .agent.wire import MAGIC, MAX_PAYLOAD, Decoder, Frame, WireError, encode
 from .config_models import HostConfig
-from .errors import ConnectionLost, DiskFull, LaunchError, ProtocolError, RemoteError, SyncError, UsageError
+from .errors import FAILURES, ConnectionLost, ProtocolError
 from .transports import Channel, Prompter, Transport, make_transport
 
-FAILURES: dict[str, type[RemoteError]] = {
-    "disk_full": DiskFull,
-    "launch": LaunchError,
-    "sync": SyncError,
-    "usage": UsageError,
-    "os": LaunchError,
-    "agent": ProtocolError,
-}
 # A lock that is waited for without a time-out can't be interrupted on Windows.
 _TICK = 0.5
 # An agent sends as long as it has any credit, so the last frame may go beyond the window.

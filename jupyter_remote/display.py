@@ -234,6 +234,18 @@ def show_line(line: str, *, kernel: bool) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def show_link(url: str, line: str) -> None:
+    """Show a line that begins with an address, which a notebook makes one to click on."""
+    if not in_kernel():
+        print(line, flush=True)
+        return
+    from html import escape
+
+    rest = escape(line.removeprefix(url))
+    link = f'<a href="{escape(url)}" target="_blank" rel="noopener">{escape(url)}</a>{rest}'
+    _publish({"text/plain": line, "text/html": link}, {})
+
+
 def show_status(run: Run, *, kernel: bool) -> None:
     """Show how `run` ended: as a display of a notebook (`kernel`), on stderr anywhere else."""
     line = status_line(run)

@@ -160,6 +160,16 @@ class BuildError(RemoteError):
     """An environment could not be made."""
 
 
+class ArchiveError(RemoteError):
+    """An archive can't be used, or what is in it is not what was put there."""
+
+    exit_code = 8
+
+
+class ForwardError(RemoteError):
+    """A port of the host can't be reached, or none can be opened for it here."""
+
+
 class RunError(RemoteError):
     """The user's own code failed on the host.
 
@@ -237,3 +247,15 @@ def _short(error: RemoteError) -> str:
         kind = f"{error.ename}, " if error.ename else ""
         return f"{kind}exit code {error.exit_code}"
     return type(error).__name__
+
+
+# What a host's agent calls a failed request.
+FAILURES: dict[str, type[RemoteError]] = {
+    "disk_full": DiskFull,
+    "launch": LaunchError,
+    "sync": SyncError,
+    "usage": UsageError,
+    "os": LaunchError,
+    "agent": ProtocolError,
+    "forward": ForwardError,
+}

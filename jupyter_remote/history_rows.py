@@ -39,6 +39,7 @@ COLUMNS = (
     "remote_command",
     "options",
     "metrics",
+    "archives",
     "deleted",
     "seen",
     "source",
@@ -54,7 +55,7 @@ OPTIONS = (
     *("group", "send", "lease"),
 )
 # Columns that hold JSON.
-JSON_COLUMNS = ("remote_command", "options", "metrics")
+JSON_COLUMNS = ("remote_command", "options", "metrics", "archives")
 MAX_SOURCE = 1 << 16
 
 

@@ -46,6 +46,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX runs_label ON runs (label, id)",
         "CREATE INDEX runs_deleted ON runs (id) WHERE deleted",
     ),
+    ("ALTER TABLE runs ADD COLUMN archives TEXT",),
 )
 VERSION = len(MIGRATIONS)
 
@@ -189,6 +190,15 @@ class Store:
         """
         wanted = (prefix, prefix + "\x7f", limit)
         return self._rows("SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", wanted)
+
+    def archived(self) -> set[str]:
+        """The ids of runs that are in an archive.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        rows = self._rows("SELECT id FROM runs WHERE archives NOT NULL AND archives != '[]'", ())
+        return {row["id"] for row in rows}
 
     def unfinished(self, notebook: str | None, session: str) -> list[Row]:
         """The runs of a notebook that were not seen to end.

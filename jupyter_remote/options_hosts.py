@@ -105,4 +105,26 @@ HOST_COMMANDS = (
         default="list",
         examples=("%remote sessions list dgx01", "%remote sessions stop dgx01 training"),
     ),
+    Command(
+        "forward",
+        "Reach a port of a host (TensorBoard, a dashboard) through one of this machine's loopback address.",
+        arguments=(
+            Argument("host", "HOST", "the host's name", required=False),
+            Argument("port", "PORT", "of the host", required=False, kind="number"),
+        ),
+        options=(
+            Option("local-port", "the port here (default: the same, or a free one)", "count", "N"),
+            Option("to", "another machine that the host reaches, instead of the host", "text", "HOST[:PORT]"),
+            Option("ipv6", "listen on ::1 too"),
+            Option("list", "what is forwarded now, by every process of mine here"),
+            Option("stop", "end what HOST and PORT name of that, or all of it"),
+            JSON,
+        ),
+        exclusive=("list", "stop"),
+        examples=(
+            "%remote forward dgx01 6006",
+            "jupyter remote forward dgx01 8080 --to node17:80",
+            "%remote forward --stop dgx01",
+        ),
+    ),
 )

@@ -22,9 +22,11 @@ SINCE = Option(
 )
 LIMIT = Option("limit", "at most so many, the newest (default: 50)", "number", "N")
 
+ARCHIVE = Option("archive", "in this archive, and not on the host", "text", "ARCHIVE")
+
 RUNS = Command(
     "runs",
-    "Runs on all hosts: list them, look at one, stop, delete, run again, compare.",
+    "Runs on all hosts: list them, look at one, stop, delete, run again, compare, archive.",
     subcommands=(
         Command(
             "list",
@@ -37,6 +39,7 @@ RUNS = Command(
                 LIMIT,
                 Option("deleted", "the runs in the trash instead"),
                 Option("local", "ask no host: the runs as they were when last seen"),
+                Option("archive", "the runs in this archive instead", "text", "ARCHIVE"),
                 JSON,
             ),
             examples=("%remote runs --host dgx01 --state failed --since 2d",),
@@ -60,19 +63,36 @@ RUNS = Command(
             "delete",
             "Move ended runs to the trash of their host; `restore` brings them back.",
             arguments=(SOME_RUNS,),
-            options=(AT_HOST, JSON),
+            options=(AT_HOST, ARCHIVE, JSON),
         ),
         Command(
             "restore",
             "Bring deleted runs back, exactly as they were.",
             arguments=(SOME_RUNS,),
-            options=(AT_HOST, JSON),
+            options=(AT_HOST, ARCHIVE, JSON),
         ),
         Command(
             "purge",
             "Remove deleted runs for good, on their host and here.",
             arguments=(SOME_RUNS,),
+            options=(AT_HOST, ARCHIVE, JSON),
+        ),
+        Command(
+            "push",
+            "Put ended runs into an archive, with output and artifacts; what is there is not sent again.",
+            arguments=(SOME_RUNS, Argument("archive", "ARCHIVE", "its name below `archives:` in hosts.yaml")),
             options=(AT_HOST, JSON),
+            examples=("%remote runs push 20261122-0145 lab",),
+        ),
+        Command(
+            "pull",
+            "Bring runs from an archive into folders here.",
+            arguments=(SOME_RUNS, Argument("archive", "ARCHIVE", "its name below `archives:` in hosts.yaml")),
+            options=(
+                Option("output", "where their folders are made (default: here)", "path", "DIR"),
+                JSON,
+            ),
+            examples=("%remote runs pull 20261122-0145 lab --output ~/runs",),
         ),
         Command(
             "rerun",
@@ -115,13 +135,16 @@ HISTORY = Command(
 
 CLEAN = Command(
     "clean",
-    "Remove what dead sessions and old agents have left on a host; runs stay.",
+    "List what dead sessions, old agents and broken builds left on a host, ask, and remove it; runs stay.",
     arguments=(Argument("host", "HOST", "the host's name"),),
     options=(
         Option("all", "the mirror of this workspace too, except what was made or changed on the host"),
-        Option("runs", "all ended runs too, for good"),
-        Option("dry-run", "say what would go and remove nothing"),
+        Option("runs", "ended runs that are in an archive too, for good"),
+        Option("unarchived", "ended runs too that are nowhere else, for good"),
+        Option("dry-run", "list what would go and remove nothing"),
+        Option("yes", "don't ask"),
         JSON,
     ),
-    examples=("%remote clean dgx01 --dry-run",),
+    exclusive=("dry_run", "yes"),
+    examples=("%remote clean dgx01 --dry-run", "jupyter remote clean dgx01 --all --yes"),
 )

@@ -50,7 +50,7 @@ def records(remote: Remote, limit: int | None = 50, **query: Any) -> Iterator[Re
     left = limit
     while left is None or left > 0:
         page = min(left or 500, 500)
-        answer = _ask(remote, m.ListRuns({**query, "limit": page, "before": before}))
+        answer = ask(remote, m.ListRuns({**query, "limit": page, "before": before}))
         found = answer.get("runs")
         if not isinstance(found, list) or not all(_is_record(one) for one in found):
             raise ProtocolError("the host's list of runs is broken", host=remote.host.name)
@@ -71,7 +71,7 @@ def whole(remote: Remote, run_id: str) -> dict[str, Any]:
         UsageError: the host has no such run.
         ProtocolError: the answer is none.
     """
-    answer = _ask(remote, m.ReadRun(run_id))
+    answer = ask(remote, m.ReadRun(run_id))
     if not _is_record(answer.get("record")) or not isinstance(answer.get("code"), str):
         raise ProtocolError("the host's record of the run is broken", host=remote.host.name)
     return answer
@@ -94,24 +94,14 @@ def change(remote: Remote, action: str, run_ids: Sequence[str], text: str | None
     return Outcome([one for one in run_ids if one in (told.get("done") or [])], refused)
 
 
-def clean(remote: Remote, *, dry_run: bool, mirror: bool, runs: bool) -> dict[str, Any]:
-    """Removes leftovers of us on a host; see `agent/leftovers.py` for what comes back.
-
-    Args:
-        remote: the host.
-        dry_run: only say what would go.
-        mirror: the workspace's mirror too, as far as it was put there and not changed since.
-        runs: all ended runs too.
+def ask(remote: Remote, message: m.Message, payload: bytes = b"") -> dict[str, Any]:
+    """Sends a request whose answer is one large object.
 
     Raises:
+        ProtocolError: the answer is none.
         RemoteError: the host can't be asked.
     """
-    options = {"dry_run": dry_run, "workspace": remote.mirror if mirror else None, "runs": runs}
-    return _ask(remote, m.Clean(options))
-
-
-def _ask(remote: Remote, message: m.Message) -> dict[str, Any]:
-    text, _ = read_inventory(remote.connection().request(message))
+    text, _ = read_inventory(remote.connection().request(message, payload))
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):

@@ -6,6 +6,7 @@ The local history says which runs there are and where; the hosts say how they st
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -140,11 +141,32 @@ def change(action: str, found: Sequence[Found], text: str | None = None) -> list
 
 def _note_change(action: str, ids: Sequence[str], text: str | None) -> None:
     if action == "purge":
-        history.forget(ids)
+        forget_on_host(ids)
     elif action == "label":
         history.note([{"id": i, "label": text or ""} for i in ids])
     else:
         history.note([{"id": i, "deleted": int(action == "delete")} for i in ids])
+
+
+def forget_on_host(ids: Sequence[str]) -> None:
+    """Notes that a host has runs no more: those that are in an archive stay in the history, the others go."""
+    kept = history.store().archived().intersection(ids) if ids else set()
+    history.note([{"id": one, "deleted": 0} for one in kept])
+    history.forget(set(ids) - kept)
+
+
+def archives_of(run_id: str) -> list[str]:
+    """The archives that a run is in, as far as the local history knows."""
+    rows = history.store().with_prefix(run_id, 1)
+    return list(json.loads(rows[0]["archives"] or "[]")) if rows and rows[0]["id"] == run_id else []
+
+
+def note_archived(run_id: str, archive: str, there: bool) -> None:
+    """Notes that a run is in an archive, or is there no more."""
+    names = set(archives_of(run_id)) - {archive}
+    if there:
+        names.add(archive)
+    history.note([{"id": run_id, "archives": json.dumps(sorted(names))}])
 
 
 def stop(found: Found) -> str:

@@ -334,11 +334,14 @@ class Handlers:
         RunDir(self.state, message.run_id).note(facts)
         stream.send(m.Facts(told))
 
-    def clean(self, stream: Stream, message: m.Clean, _payload: bytes) -> None:
+    def clean(self, stream: Stream, message: m.Clean, payload: bytes) -> None:
         """Removes leftovers."""
+        import zlib
+
         from .leftovers import clean
 
-        told = clean(self.state, message.options)
+        only = json.loads(zlib.decompress(payload)) if payload else None
+        told = clean(self.state, message.options, only)
         self._mirrors.clear()
         _send_json(stream, told)
 

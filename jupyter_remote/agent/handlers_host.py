@@ -33,6 +33,8 @@ class HostHandlers:
             m.Sample: self.sample,
             m.Environments: self.environments,
             m.RemoveEnvironment: self.remove_environment,
+            m.Forward: self.forward,
+            m.Listening: self.listening,
         }
 
     def status(self, stream: Stream, message: m.Status, _payload: bytes) -> None:
@@ -104,3 +106,15 @@ class HostHandlers:
         from .idle import arrange
 
         stream.send(m.Facts(arrange(self.state, message.options)))
+
+    def forward(self, stream: Stream, message: m.Forward, _payload: bytes) -> None:
+        """Carries a connection to a port."""
+        from .forwarding import forward
+
+        forward(stream, message)
+
+    def listening(self, stream: Stream, _message: m.Listening, _payload: bytes) -> None:
+        """What listens here."""
+        from .forwarding import listeners
+
+        stream.send(m.Facts({"listening": listeners()}))

@@ -1,4 +1,5 @@
-"""What may be removed of us on this host: dead sessions, old agents, a mirror, ended runs.
+"""What may be removed of us on this host: dead sessions, old agents, leases and half-built environments that
+nobody holds, a mirror, ended runs.
 
 Nothing that is in use goes, and of a mirror only what was put there and nobody changed since.
 """
@@ -25,24 +26,115 @@ if TYPE_CHECKING:
 NEW_FOR_S = 3600.0
 
 
-def clean(state: str, options: dict[str, Any]) -> dict[str, Any]:
+def clean(state: str, options: dict[str, Any], only: list[str] | None = None) -> dict[str, Any]:
     """Removes leftovers, or with ``dry_run`` only names them.
 
     Args:
         state: state folder.
-        options: dry_run; workspace (also that mirror); runs (also all ended runs and the trash).
+        options: dry_run; sizes (in bytes, wanted too); workspace (also that mirror); runs (also ended runs
+            and the trash).
+        only: of the runs only these.
 
     Returns:
-        Names by kind; ``kept`` is what of the mirror stays, ``in_use`` what else stays, and why.
+        Names by kind; ``kept`` is what of the mirror stays, ``in_use`` what else stays, and why; ``sizes`` by
+        kind, ``run_sizes`` of each of the runs.
     """
-    dry = bool(options.get("dry_run"))
+    dry, sized = bool(options.get("dry_run")), bool(options.get("sizes"))
     told: dict[str, Any] = {"in_use": [], "processes": _processes(dry)}
-    told.update(sessions=_sessions(state, dry), agents=_agents(dry))
+    told["sessions"] = _sessions(state, dry)
+    sizes = told["sizes"] = {}
+    told["agents"] = _agents()
+    if sized:
+        sizes["agents"] = sum(map(_size, told["agents"]))
+    for path in [] if dry else told["agents"]:
+        remove_tree(path)
+    told["leases"] = _leases(state, dry)
+    told["environments"], size = _environments(state, dry, sized)
+    if sized:
+        sizes["environments"] = size
     if options.get("workspace"):
-        told.update(_mirror(state, expand(options["workspace"]), dry, told["in_use"]))
+        told.update(_mirror(state, expand(options["workspace"]), dry, told["in_use"], sizes))
     if options.get("runs"):
-        told["runs"] = _runs(state, dry)
+        found = _runs(state, only)
+        told["runs"] = [run.id for run in found]
+        if sized:
+            told["run_sizes"] = [_size(run.path) for run in found]
+        for run in [] if dry else found:
+            records.change(state, "delete", [run.id], None)
+            records.change(state, "purge", [run.id], None)
     return told
+
+
+def _size(path: str) -> int:
+    total = 0
+    for folder, _, files in os.walk(path):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except OSError:
+                pass  # it has just gone
+    return total
+
+
+def _old(path: str) -> bool:
+    try:
+        return time.time() - os.lstat(path).st_mtime > NEW_FOR_S
+    except OSError:
+        return False
+
+
+def _leases(state: str, dry: bool) -> list[str]:
+    """GPU leases that nobody holds; who takes one looks whether the file he locked is still there."""
+    base = os.path.join(state, "gpus")
+    found = []
+    for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+        path = os.path.join(base, name)
+        lock = _lock(path) if _old(path) else None
+        if lock is not None:
+            found.append(path)
+            if not dry:
+                os.unlink(path)
+            os.close(lock)
+    return found
+
+
+def _environments(state: str, dry: bool, sized: bool) -> tuple[list[str], int]:
+    """Environments that are not whole, and that no process builds; and their size."""
+    base = os.path.join(state, "envs")
+    found, size = [], 0
+    for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+        path = os.path.join(base, name)
+        # One that was being removed has a name with a dot.
+        half = name.startswith(".") or not os.path.exists(os.path.join(path, "env.json"))
+        if not half or os.path.islink(path) or not os.path.isdir(path) or not _old(path):
+            continue
+        lock = _lock(path + ".lock")
+        if lock is None and os.path.exists(path + ".lock"):
+            continue
+        found.append(path)
+        size += _size(path) if sized else 0
+        if not dry:
+            aside = os.path.join(base, f".{name.lstrip('.')}.{os.getpid()}")
+            os.rename(path, aside)
+            remove_tree(aside)
+        if lock is not None:
+            os.close(lock)
+    return found, size
+
+
+def _lock(path: str) -> int | None:
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return fd
+    except OSError:
+        os.close(fd)
+        return None
 
 
 def _sessions(state: str, dry: bool) -> list[str]:
@@ -64,7 +156,7 @@ def _processes(dry: bool) -> list[str]:
     return [f"{command_of(pid)} (pid {pid})" for pid in pids]
 
 
-def _agents(dry: bool) -> list[str]:
+def _agents() -> list[str]:
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     used = _command_lines()
     old = []
@@ -74,10 +166,8 @@ def _agents(dry: bool) -> list[str]:
             ours = name.startswith(("agent-", tempfile.gettempprefix())) and os.path.isdir(path)
             # A process that runs from there reads modules of it whenever it needs one more.
             in_use = path == own or name.rpartition("agent-")[2].encode() in used
-            if ours and not in_use and time.time() - os.lstat(path).st_mtime > NEW_FOR_S:
+            if ours and not in_use and _old(path):
                 old.append(path)
-    for path in [] if dry else old:
-        remove_tree(path)
     return old
 
 
@@ -106,7 +196,7 @@ def _command_lines() -> bytes:
     return b"\n".join(lines)
 
 
-def _mirror(state: str, root: str, dry: bool, in_use: list[str]) -> dict[str, Any]:
+def _mirror(state: str, root: str, dry: bool, in_use: list[str], sizes: dict[str, int]) -> dict[str, Any]:
     from .tree import SAME, Mirror
 
     for facts in live_sessions(state):
@@ -118,7 +208,9 @@ def _mirror(state: str, root: str, dry: bool, in_use: list[str]) -> dict[str, An
         return {"mirror": []}  # not a mirror, or one that another client is writing to
     entries = mirror.inventory()[1]
     ours = [path for path, (_, _, found) in entries.items() if found == SAME]
-    kept = [path for path in _walk(root) if path not in set(ours)]
+    ours_too = set(ours)
+    kept = [path for path in _walk(root) if path not in ours_too]
+    sizes["mirror"] = sum(entries[path][0].size for path in ours)
     if not dry:
         # What is inside comes before its folder, and a folder that still holds something stays.
         for path in sorted(ours, reverse=True):
@@ -147,18 +239,15 @@ def _remove(path: bytes) -> None:
         pass  # it holds something that stays
 
 
-def _runs(state: str, dry: bool) -> list[str]:
+def _runs(state: str, only: list[str] | None) -> list[RunDir]:
     found = []
+    wanted = None if only is None else set(only)
     for place in (records.TRASH, records.RUNS):
         folder = os.path.join(state, place)
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            if not RUN_ID.fullmatch(name):
+            if not RUN_ID.fullmatch(name) or (wanted is not None and name not in wanted):
                 continue
-            record = records.standing(RunDir(state, name, place)) or {}
-            if record.get("state") in FINAL_STATES:
-                found.append(name)
-    if not dry:
-        for name in found:
-            records.change(state, "delete", [name], None)
-            records.change(state, "purge", [name], None)
+            run = RunDir(state, name, place)
+            if (records.standing(run) or {}).get("state") in FINAL_STATES:
+                found.append(run)
     return found

@@ -12,6 +12,8 @@ from .messages_host import (
     Clean,
     EndRemains,
     Environments,
+    Forward,
+    Listening,
     ListSessions,
     Meet,
     Next,
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Clean", "EndRemains", "Environments", "ListSessions", "Meet", "Next", "Probe", "RemoveEnvironment",
-    "Sample", "Status", "StopSession", "StopWhenIdle",
+    "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet", "Next", "Probe",
+    "RemoveEnvironment", "Sample", "Status", "StopSession", "StopWhenIdle",
     "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]
 # fmt: on

@@ -40,7 +40,10 @@ class EndRemains(Message):
 
 
 class Clean(Message):
-    """Remove leftovers; answered in Data frames up to End; `leftovers.clean`."""
+    """Remove leftovers; answered in Data frames up to End; `leftovers.clean`.
+
+    The payload, when there is one, is zlib of a JSON list: of the runs only these.
+    """
 
     options: dict[str, Any]
     kind: ClassVar[int] = 75
@@ -101,3 +104,21 @@ class Next(Message):
     """The last sample was taken, and the next one is wanted."""
 
     kind: ClassVar[int] = 141
+
+
+class Forward(Message):
+    """Connect to a port that the host reaches; ``host`` is empty for its own loopback.
+
+    Facts says that the connection stands; then Data comes and goes, and End from each side when it has no
+    more to say. A Failure is a reset.
+    """
+
+    host: str
+    port: int
+    kind: ClassVar[int] = 160
+
+
+class Listening(Message):
+    """Ports on which something listens; Facts: ``listening``, see `forwarding.listeners`."""
+
+    kind: ClassVar[int] = 161

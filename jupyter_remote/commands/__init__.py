@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 from ..parsing import Handler
 from . import (
+    archiving,
     cleaning,
     environments,
+    forwarding,
     importing,
     machines,
     manage,
@@ -40,6 +42,7 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("status",): machines.status,
     ("sessions", "list"): machines.list_sessions,
     ("sessions", "stop"): machines.stop_sessions,
+    ("forward",): forwarding.forward,
     ("sync",): runs.sync,
     ("push",): transfer.push,
     ("pull",): transfer.pull,
@@ -57,6 +60,8 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("runs", "delete"): manage.delete,
     ("runs", "restore"): manage.restore,
     ("runs", "purge"): manage.purge,
+    ("runs", "push"): archiving.push,
+    ("runs", "pull"): archiving.pull,
     ("runs", "rerun"): manage.rerun,
     ("runs", "diff"): past.diff,
     ("history",): past.history,

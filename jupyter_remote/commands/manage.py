@@ -39,16 +39,28 @@ def stop(values: Values, show: Show) -> int:
 
 def delete(values: Values, show: Show) -> int:
     """`runs delete ID…`."""
+    if values["archive"]:
+        from .archiving import change as in_archive  # most runs are on hosts
+
+        return in_archive("delete", values)
     return _tell(change("delete", _found(values)), "in the trash of its host", values["json"])
 
 
 def restore(values: Values, show: Show) -> int:
     """`runs restore ID…`."""
+    if values["archive"]:
+        from .archiving import change as in_archive  # most runs are on hosts
+
+        return in_archive("restore", values)
     return _tell(change("restore", _found(values)), "restored", values["json"])
 
 
 def purge(values: Values, show: Show) -> int:
     """`runs purge ID…`."""
+    if values["archive"]:
+        from .archiving import change as in_archive  # most runs are on hosts
+
+        return in_archive("purge", values)
     return _tell(change("purge", _found(values)), "removed for good", values["json"])
 
 

@@ -19,7 +19,7 @@ from ..history_store import Query
 from ..parsing import Values, unknown
 from ..run_diff import compare, describe
 from ..run_export import export
-from ..runs import listing, rebuild
+from ..runs import archives_of, listing, rebuild
 from ..tables import print_json, print_table
 from ..whereabouts import Found, find_run, learn
 
@@ -30,6 +30,11 @@ _LONGEST = 60
 
 def list_runs(values: Values, show: Show) -> None:
     """`runs [list]`; a host that can't be asked is named, and its runs are shown as they were last seen."""
+    if values["archive"]:
+        from .archiving import list_runs as in_archive  # most lists are of hosts
+
+        in_archive(values)
+        return
     state = values["state"]
     if state is not None and state not in STATES:
         raise unknown("state", state, "runs list", STATES)
@@ -131,6 +136,7 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "exit code": record.get("exit_code"),
         "reason": record.get("reason"),
         "label": record.get("label") or None,
+        "archived": ", ".join(archives_of(record["id"])),
         "kind": record.get("kind"),
         "session": record.get("session"),
         "notebook": record.get("notebook"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
 from island import island
+from s3_server import s3
 from sshd import pytest_runtest_makereport, ssh_host, sshd
+from two_hosts import bench
 
 __all__ = [
     "fake_amd",
@@ -14,6 +16,8 @@ __all__ = [
     "local",
     "place",
     "pytest_runtest_makereport",
+    "bench",
+    "s3",
     "ssh_host",
     "sshd",
 ]

@@ -43,6 +43,20 @@ def problems(text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
+def test_a_workspace_can_not_lead_an_archive_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "hosts.yaml").write_text("archives: {lab: {type: folder, path: /lab}}")
+    workspace = tmp_path / "project"
+    workspace.mkdir()
+    (workspace / ".jupyter-remote.yaml").write_text("archives: {other: {type: folder, path: /other}}")
+    assert set(Config.load(workspace).archives) == {"lab", "other"}
+    (workspace / ".jupyter-remote.yaml").write_text("archives: {lab: {type: s3, bucket: theirs}}")
+    with pytest.raises(ConfigError, match=r"archives\.lab is defined already, in hosts\.yaml"):
+        Config.load(workspace)
+
+
 def test_the_example_of_the_design_is_valid(hosts_yaml: Write) -> None:
     hosts_yaml("""
 defaults: {connect_timeout: 30}

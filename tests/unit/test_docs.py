@@ -26,6 +26,8 @@ PAGES = [
     "docs/gpus.md",
     "docs/environments.md",
     "docs/ssh.md",
+    "docs/forward.md",
+    "docs/archives.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -65,6 +67,8 @@ def test_the_list_of_commands_is_complete() -> None:
         "docs/hosts.md",
         "docs/gpus.md",
         "docs/environments.md",
+        "docs/forward.md",
+        "docs/archives.md",
     ],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
