@@ -353,7 +353,8 @@ def _block(path: _Path, value: Any, indent: int) -> str:
 
 def _fits_literal(value: str) -> bool:
     text = value.removesuffix("\n")
-    return text == text.strip("\n ") and all(ch.isprintable() or ch in "\n\t" for ch in text)
+    # A literal of blank lines only would be read as nothing.
+    return bool(text) and text == text.strip("\n ") and all(ch.isprintable() or ch in "\n\t" for ch in text)
 
 
 def _flow(value: Any) -> str:
@@ -365,6 +366,7 @@ def _flow(value: Any) -> str:
     if isinstance(value, str):
         try:
             same = _plain(f"[{value}]") == [value] and _plain(f"{{{value}: 1}}") == {value: 1}
+            same = same and _plain(f"x: {value}") == {"x": value}
         except yaml.YAMLError:
             same = False
         # Only what every YAML parser reads alike: they differ about a `?` or `:` between words.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jupyter_remote.config import Config
@@ -191,6 +191,8 @@ TEXTS = st.text(
 
 
 @settings(deadline=None, max_examples=50)
+@example(value="-", other="")
+@example(value="", other="\n")
 @given(value=TEXTS, other=TEXTS)
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, value: str, other: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"
