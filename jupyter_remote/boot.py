@@ -7,6 +7,7 @@ cache, or asks for it over the very same stream. One round trip when the agent i
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import re
@@ -25,7 +26,8 @@ from .errors import DiskFull, LaunchError, NoPython, ProtocolError, RemoteError
 if TYPE_CHECKING:
     from .transports import Channel, Transport
 
-NEEDS_AGENT = b"\x00\xf5jupyter-remote-needs-agent\xf5\n"
+# The host says how it can unpack it: bz2 makes it a fifth smaller than zlib, and some Pythons lack it.
+_NEEDS_AGENT = re.compile(rb"\x00\xf5jupyter-remote-needs-agent(-bz2)?\xf5\n")
 PACKAGE = "jupyter_remote_agent"
 
 _UNPACK = "import sys,zlib,base64;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
@@ -62,21 +64,30 @@ def agent_digest() -> str:
     return digest.hexdigest()
 
 
-def agent_zip() -> bytes:
-    """What ships: a zip, compressed as a whole because its files are much alike."""
+def agent_zip(by_bz2: bool = True) -> bytes:
+    """What ships: a zip, compressed as a whole because its files are much alike.
+
+    Args:
+        by_bz2: whether the host's Python has bz2; zlib otherwise, and where our own has none.
+    """
     # Many hosts ask at once. It is made once, also because `ast` of Python 3.11 fails in several threads.
     with _zipping:
-        return _zipped()
+        return _zipped(by_bz2)
 
 
-@lru_cache(maxsize=1)
-def _zipped() -> bytes:
+@lru_cache(maxsize=2)
+def _zipped(by_bz2: bool) -> bytes:
     from .lean import lean  # only the first contact with a host needs it
 
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in _sources():
             archive.writestr(f"{PACKAGE}/{name}", lean(content))
+    if by_bz2:
+        with contextlib.suppress(ImportError):
+            import bz2
+
+            return bz2.compress(buffer.getvalue())
     return zlib.compress(buffer.getvalue(), 9)
 
 
@@ -128,9 +139,9 @@ def handshake(read: Callable[[int], bytes], write: Callable[[bytes], None]) -> t
         if not data:
             return False, seen
         seen += data
-        if not sent and NEEDS_AGENT in seen:
-            seen = seen.replace(NEEDS_AGENT, b"", 1)
-            content = agent_zip()
+        if not sent and (asked := _NEEDS_AGENT.search(seen)):
+            seen = seen[: asked.start()] + seen[asked.end() :]
+            content = agent_zip(bool(asked[1]))
             check = hashlib.blake2b(content, digest_size=CHECK_SIZE).digest()
             write(len(content).to_bytes(8, "big") + check + content)
             sent = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import jupyter_remote
-from jupyter_remote.boot import agent_zip
+from jupyter_remote.boot import agent_zip, command, handshake
 from jupyter_remote.lean import for_type_checkers, lean
 
 PACKAGE = Path(jupyter_remote.__file__).parent
@@ -64,6 +66,32 @@ def test_never_reaches_above_its_own_folder(module: Path) -> None:
 
 def test_fits_into_96_kib() -> None:
     assert len(agent_zip()) < 96 * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", ["", "bz2"])
+def test_the_agent_gets_to_a_python_with_and_without_bz2(missing: str, tmp_path: Path) -> None:
+    python = tmp_path / "python3"
+    boot = f"import sys; sys.modules.update({dict.fromkeys(missing.split())!r}); exec(sys.argv.pop(1))"
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = -I ] && shift 3\nexec {sys.executable} -I -S -c {shlex.quote(boot)} "$@"\n'
+    )
+    python.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    with subprocess.Popen(
+        ["sh", "-c", command()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        reading, sent = process.stdout.fileno(), list[bytes]()
+
+        def write(data: bytes) -> None:
+            sent.append(data)
+            process.stdin.write(data)  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+
+        assert handshake(lambda size: os.read(reading, size), write)[0]
+        process.stdin.close()
+    assert sent[0][24:] == agent_zip(not missing)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=relative)
