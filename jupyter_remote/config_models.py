@@ -191,7 +191,7 @@ class HostSettings(Section):
     ec2: Ec2Options = Ec2Options()
     facts: dict[str, Any] = Field(default_factory=dict)
     # What `setup` and `doctor` try to reach from the host, each NAME:PORT.
-    reach: tuple[Word, ...] = ("pypi.org:443", "conda.anaconda.org:443", "github.com:443")
+    reach: tuple[Word, ...] = ("github.com:443", "example.com:443")
     # A folder on the host where all its users write who has which GPU; None for one of one's own.
     gpu_leases: str | None = None
     # Whether variables may be pickled, and code that the host sends be run here.

@@ -132,7 +132,7 @@ GOOD: dict[str, Any] = {
         "/scratch": place("/scratch", exists=False),
         "/data": place("/data", exists=False),
     },
-    "reach": {"pypi.org:443": "", "conda.anaconda.org:443": "", "github.com:443": ""},
+    "reach": {"github.com:443": "", "example.com:443": ""},
     "nodes": [["/dev/nvidia0", True], ["/dev/nvidiactl", True], ["/dev/dri/renderD128", False]],
     "variables": {
         "PATH": PATH,
