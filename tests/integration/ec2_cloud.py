@@ -48,6 +48,8 @@ def refused(action: str) -> None:
 
 def boot(instance: Any, address: str) -> None:
     time.sleep(CHANGING_S)
+    if instance._state.name != "pending":
+        return
     instance.nics[0].public_ip = address
     instance._state.name, instance._state.code = "running", 16
     time.sleep(BOOT_S)
@@ -63,7 +65,8 @@ def halt(instance: Any) -> None:
     if instance.id in servers:
         cut(servers.pop(instance.id))
     time.sleep(CHANGING_S)
-    instance._state.name, instance._state.code = "stopped", 80
+    if instance._state.name == "stopping":  # not terminated meanwhile
+        instance._state.name, instance._state.code = "stopped", 80
 
 
 def cut(server: subprocess.Popen[bytes]) -> None:
