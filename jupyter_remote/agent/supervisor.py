@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .mailbox import Mailbox
 
 UNUSED = 60.0
+# How often a log on a file system that other machines read is brought there, in seconds.
+FLUSH = 0.05
 # Output is let gather for a tick when it has come more often than MANY times since a window began.
 WINDOW, MANY, TICK = 0.1, 20, 0.002
 
@@ -54,6 +56,7 @@ class Supervisor:
         self.mark = mark(self.identity)
         self.place = Workplace(self.selector, folder, self.record, self.mark, self._output)
         self.window, self.rounds = 0.0, 0
+        self.flushed = 0.0
         self.box: Mailbox | None = None
         if self.record.get("mailbox"):
             from .mailbox import Mailbox  # only where the socket can't be reached
@@ -114,7 +117,9 @@ class Supervisor:
             for name, frame in self.box.take():
                 self.control.posted(name, frame.message, frame.payload)
         self.box.beat()
-        self.turns.flush()
+        run, now = self.turns.active, time.monotonic()
+        if run is not None and now - self.flushed > FLUSH and run.flush():
+            self.flushed = now
 
     def leave(self) -> None:
         """Ends the session as soon as its processes are gone."""
@@ -149,7 +154,8 @@ class Supervisor:
         # waitpid is looked at when a pipe closes, and now and then for a child that closed its own.
         most = 0.25 if self.turns.active is not None and not self.turns.leasing.seeking else 5.0
         if self.box is not None:
-            most = min(most, self.box.pace.left, self.turns.unflushed)
+            run = self.turns.active
+            most = min(most, self.box.pace.left, FLUSH if run is not None and run.unflushed else most)
         return most
 
     def _output(self, kind: str, data: bytes) -> bool:

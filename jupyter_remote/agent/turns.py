@@ -33,8 +33,6 @@ RESERVED = bytes(1 << 16)
 LATELY = 1.0
 # A scheduler ends the processes of a job one by one.
 SAME_MOMENT = 0.2
-# How often a log on a file system that other machines read is brought there, in seconds.
-FLUSH = 0.05
 
 
 class Turns:
@@ -75,7 +73,6 @@ class Turns:
         self.served = False
         self.abandoned = False  # a scheduler has ended it: the end of a run is left to who knows why
         self.exit_code = 0  # of the last run
-        self._flushed = 0.0
         self.last_used = time.monotonic()
         self.consulted: Callable[[m.Consulted], None] = lambda _: None
         self._tell = tell
@@ -273,17 +270,6 @@ class Turns:
         told = {"kind": "error", "ename": kind, "evalue": why, "traceback": []}
         self.active.event(dict(told, hint=hint) if hint else told)
         self._end("failed", exit_code)
-
-    def flush(self) -> None:
-        """Brings the log to where other machines see it; not more often than they can look."""
-        now = time.monotonic()
-        if self.active is not None and now - self._flushed > FLUSH and self.active.flush():
-            self._flushed = now
-
-    @property
-    def unflushed(self) -> float:
-        """After how many seconds :meth:`flush` has something to do."""
-        return FLUSH if self.active is not None and self.active.unflushed else 5.0
 
     # Stopping.
 
