@@ -1,7 +1,7 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test e2e test-torch test-s3 kills trees cuts check bench clean
+.PHONY: help demo test e2e test-torch test-s3 kills trees cuts slurm check bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
@@ -13,6 +13,7 @@ help:
 	@echo "make trees   the list of files beside git's own, on 2,000 random trees of each kind (minutes)"
 	@echo "make check   ruff, mypy --strict, vermin"
 	@echo "make cuts    cut a run's link 500 times, and compare what arrived with what was printed"
+	@echo "make slurm   the long tests of Slurm too: time limits, memory, a lost node, accounting (minutes)"
 	@echo "make bench   every figure beside its peer's; writes build/bench.json"
 	@echo "make clean   remove .venv, build/ and caches"
 
@@ -21,7 +22,8 @@ demo:
 	@.venv/bin/python scripts/demo
 
 test:
-	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core
+	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core \
+		slurm-wlm munge
 	@scripts/environment test e2e
 	@scripts/test
 
@@ -59,8 +61,13 @@ cuts:
 	@scripts/environment test
 	@.venv/bin/python tests/integration/cuts.py $(CUTS)
 
+slurm:
+	@scripts/system-packages slurm-wlm munge slurmdbd mariadb-server
+	@scripts/environment test
+	@SLURM_LONG=1 scripts/test --timeout 600 tests/integration/test_launchers.py tests/integration/test_slurm.py
+
 bench:
-	@scripts/system-packages openssh-client openssh-server rsync git
+	@scripts/system-packages openssh-client openssh-server rsync git slurm-wlm munge
 	@scripts/environment bench
 	@.venv/bin/python -m benchmarks $(BENCH)
 

@@ -31,6 +31,7 @@ SUBJECTS = (
     "variables",
     "gpus",
     "forward",
+    "slurm",
 )
 
 

@@ -104,6 +104,8 @@ def run_arguments(values: Values) -> dict[str, Any]:
         "wait": values["wait"],
         "timeout": values["timeout"],
         "label": values["label"],
+        "launcher": values.get("launcher"),
+        "resources": dict(values.get("set") or ()) or None,
         "notes": {"command": typed.get(), "pull": list(values["pull"]), **(values.get("notes") or {})},
         "on_link": values.get("on_link") or LinkLine(meanwhile="the run starts when it is back"),
     }

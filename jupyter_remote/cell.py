@@ -218,6 +218,7 @@ def _show(
             show_moved(run.sent, "sent", host)
         shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
         run.on_link = LinkLine()
+        run.on_job = status.job if status else None
         limit = values.get("output") or remote.host.output_limit
         scope = f"{host}/{session or run.record.get('session') or run.id}"
         sink = NotebookSink(scope, limit, run.id, widgets=_widgets(remote, run))

@@ -90,7 +90,9 @@ def show_run(remote: Remote, start: Start, values: Values) -> int:
             run.on_link = LinkLine(before=status.go)
             if not values["quiet"]:
                 status.gpus(GpuUse(remote, run))
-            follow(run, status.until_output(TerminalSink()))
+            sink = status.until_output(TerminalSink())
+            run.on_job = status.job
+            follow(run, sink)
     except BrokenPipeError:
         run.interrupt()
         raise

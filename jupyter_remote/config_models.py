@@ -117,11 +117,78 @@ class SlurmOptions(Section):
     qos: str | None = None
     time: str | None = None
     nodes: AtLeastOne | None = None
+    tasks: AtLeastOne | None = None
     gpus: str | None = None
     cpus: AtLeastOne | None = None
     memory: str | None = None
     constraint: str | None = None
+    array: str | None = None
+    # Seconds between two questions to the scheduler while nobody waits for a job to start.
+    poll: Annotated[Duration, Field(ge=1)] = 30.0
+    # How a running session is reached: `auto` tries `srun --overlap`, `inbox` takes files only.
+    control: Literal["auto", "inbox"] = "auto"
     args: tuple[str, ...] = ()
+    # Further options of sbatch, under their own names.
+    acctg_freq: str | None = None
+    batch: str | None = None
+    bb: str | None = None
+    begin: str | None = None
+    cluster_constraint: str | None = None
+    clusters: str | None = None
+    comment: str | None = None
+    contiguous: bool | None = None
+    core_spec: str | None = None
+    cores_per_socket: str | None = None
+    cpu_freq: str | None = None
+    cpus_per_gpu: str | None = None
+    deadline: str | None = None
+    delay_boot: str | None = None
+    dependency: str | None = None
+    distribution: str | None = None
+    exclude: str | None = None
+    exclusive: bool | Literal["user", "mcs", "topo"] | None = None
+    extra_node_info: str | None = None
+    gpu_bind: str | None = None
+    gpu_freq: str | None = None
+    gpus_per_node: str | None = None
+    gpus_per_socket: str | None = None
+    gpus_per_task: str | None = None
+    gres: str | None = None
+    gres_flags: str | None = None
+    hint: str | None = None
+    hold: bool | None = None
+    licenses: str | None = None
+    mail_type: str | None = None
+    mail_user: str | None = None
+    mem_bind: str | None = None
+    mem_per_cpu: str | None = None
+    mem_per_gpu: str | None = None
+    mincpus: str | None = None
+    network: str | None = None
+    nice: str | None = None
+    nodelist: str | None = None
+    ntasks_per_core: str | None = None
+    ntasks_per_gpu: str | None = None
+    ntasks_per_node: str | None = None
+    ntasks_per_socket: str | None = None
+    overcommit: bool | None = None
+    oversubscribe: bool | None = None
+    power: str | None = None
+    prefer: str | None = None
+    priority: str | None = None
+    profile: str | None = None
+    reboot: bool | None = None
+    reservation: str | None = None
+    signal: str | None = None
+    sockets_per_node: str | None = None
+    spread_job: bool | None = None
+    switches: str | None = None
+    thread_spec: str | None = None
+    threads_per_core: str | None = None
+    time_min: str | None = None
+    tmp: str | None = None
+    use_min_nodes: bool | None = None
+    wckey: str | None = None
 
 
 class PbsOptions(Section):

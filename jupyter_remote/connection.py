@@ -19,30 +19,17 @@ from .agent.streams import COUNTED, WINDOW
 from .agent.version import PROTOCOL, VERSION
 from .agent.wire import MAGIC, MAX_PAYLOAD, Decoder, Frame, WireError, encode
 from .config_models import HostConfig
-from .errors import FAILURES, ConnectionLost, ProtocolError
+from .errors import ConnectionLost, ProtocolError
+from .failed import Changed, Missing, Stale, error_of
 from .transports import Channel, Prompter, Transport, make_transport
+
+__all__ = ["Changed", "Connection", "Missing", "Stale", "Stream"]
 
 # A lock that is waited for without a time-out can't be interrupted on Windows.
 _TICK = 0.5
 # An agent sends as long as it has any credit, so the last frame may go beyond the window.
 _FRAME = 256
 _MORE = MAX_PAYLOAD + (1 << 20)
-
-
-class Stale(Exception):
-    """The mirror is not at the generation the client believed in."""
-
-
-class Changed(Stale):
-    """A file has become another between being looked at and being sent."""
-
-
-class Missing(Stale):
-    """The host no longer has content that was to be copied there; ``digests`` name it."""
-
-    def __init__(self, digests: list[str]) -> None:
-        super().__init__()
-        self.digests = digests
 
 
 class _Watchdog:
@@ -338,14 +325,7 @@ class Connection:
 
     def failure(self, failed: m.Failure) -> Exception:
         """The error that stands for a failed request."""
-        if failed.error == "stale":
-            return Stale()
-        if failed.error == "changed":
-            return Changed()
-        if failed.error == "missing":
-            return Missing([str(digest) for digest in (failed.details or {}).get("digests", ())])
-        cls = FAILURES.get(failed.error, ProtocolError)
-        return cls(f"{self.host.name}: {failed.message}", host=self.host.name, hint=failed.hint)
+        return error_of(failed, self.host.name)
 
     # The link.
 

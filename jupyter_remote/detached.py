@@ -15,6 +15,7 @@ from .errors import RemoteError
 from .frames import newest_frames
 from .link_line import link_line
 from .live_line import live_line
+from .status_line import status_words
 
 if TYPE_CHECKING:
     from .events import Event
@@ -168,6 +169,7 @@ def _follow(remote: Remote, run: Run, view: DetachedView) -> None:
         # An object of its own: whoever holds `run` may wait for it too.
         followed = remote.attach(run.id)
         followed.on_link = view.link
+        followed.on_job = lambda words: view.end(words and status_words(run.host, words, None))
         for event in followed.events():
             view.event(event)
             run.state = followed.state

@@ -25,6 +25,7 @@ from .options_words import (
     HOSTS,
     JSON,
     LABEL,
+    LAUNCHER,
     MIN_FREE,
     NO_SYNC,
     ON_HOST,
@@ -37,6 +38,7 @@ from .options_words import (
     SCRIPT,
     SEND,
     SESSION,
+    SET,
     TIMEOUT,
     WAIT,
 )
@@ -49,7 +51,7 @@ CELL = Command(
     arguments=(HOSTS,),
     options=(
         NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, GPUS, MIN_FREE, WAIT,
-        TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET, OUTPUT,
+        LAUNCHER, SET, TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET, OUTPUT,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
@@ -61,6 +63,7 @@ CELL = Command(
         "%%remote dgx01 --script train.py --epochs 3",
         "%%remote dgx01,dgx02 --bash",
         "%%remote dgx01 --gpus 1 --min-free 20G --wait",
+        "%%remote cluster --launcher slurm --set partition=gpu --set gpus=1",
     ),
 )  # fmt: skip
 
@@ -128,7 +131,8 @@ LINE = Command(
                     "rest",
                     "FILE [ARGS]",
                 ),
-                PULL, CWD, ENV, PASS_ENV, GPUS, MIN_FREE, WAIT, TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET,
+                PULL, CWD, ENV, PASS_ENV, GPUS, MIN_FREE, WAIT, LAUNCHER, SET, TIMEOUT, DETACH, LABEL,
+                DRY_RUN, QUIET,
             ),
             exclusive=("script", "program"),
             examples=("jupyter remote run dgx01 --timeout 2h -- python train.py --epochs 3",),
@@ -154,9 +158,11 @@ LINE = Command(
             options=(
                 Option("tail", "only the last N lines", "count", "N"),
                 Option("follow", "and what it prints from now on"),
+                Option("rank", "of one process: a rank of a job, or a task of an array", "count", "N"),
                 ON_HOST,
             ),
             examples=("%remote logs 20261122-014500-7f3a --tail 100 --follow",),
+            exclusive=("follow", "rank"),
         ),
         ENVIRONMENTS,
         RUNS,

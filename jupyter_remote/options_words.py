@@ -84,6 +84,16 @@ WAIT = Option(
     "wait",
     "[DURATION]",
 )
+LAUNCHER = Option(
+    "launcher", "how the process starts: `process`, or `slurm` for a job of its scheduler", "text", "KIND"
+)
+SET = Option(
+    "set",
+    "a setting of the launcher, for a process that is to be started: `partition=gpu`, `time=2h`",
+    "pair",
+    "KEY=VALUE",
+    repeatable=True,
+)
 DETACH = Option("detach", "return at once with the run, which goes on; its output area keeps changing")
 LABEL = Option("label", "a label that the run's record carries", "text", "TEXT")
 DRY_RUN = Option("dry-run", "say what would happen and do nothing")

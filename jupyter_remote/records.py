@@ -16,6 +16,7 @@ from .errors import ProtocolError
 from .sync.inventory import read_inventory
 
 if TYPE_CHECKING:
+    from .connection import Connection
     from .remote import Remote
 
 Record = dict[str, Any]
@@ -101,13 +102,23 @@ def ask(remote: Remote, message: m.Message, payload: bytes = b"") -> dict[str, A
         ProtocolError: the answer is none.
         RemoteError: the host can't be asked.
     """
-    text, _ = read_inventory(remote.connection().request(message, payload))
+    return read_answer(remote.connection(), message, payload)
+
+
+def read_answer(connection: Connection, message: m.Message, payload: bytes = b"") -> dict[str, Any]:
+    """As :func:`ask`, over a connection that is there.
+
+    Raises:
+        ProtocolError: the answer is none.
+        RemoteError: the host can't be asked.
+    """
+    text, _ = read_inventory(connection.request(message, payload))
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise ProtocolError("the host's answer is not an object", host=remote.host.name)
+        raise ProtocolError("the host's answer is not an object", host=connection.host.name)
     return answer
 
 

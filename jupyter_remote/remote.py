@@ -84,6 +84,8 @@ class Remote(HostVerbs):
         on_link: Told | None = None,
         send: Mapping[str, object] | None = None,
         fetch: Sequence[str] = (),
+        launcher: str | None = None,
+        resources: Mapping[str, str] | None = None,
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
 
@@ -107,6 +109,8 @@ class Remote(HostVerbs):
             on_link: told when the link breaks before the run has started; see `Run.on_link` for later.
             send: variables that the session gets before the code runs; see docs/variables.md.
             fetch: names of variables that are wanted after it: :meth:`Run.fetch` brings them.
+            launcher: how its session is started, e.g. ``slurm``; as the host's settings say when None.
+            resources: settings of the launcher for a session that has to be started, e.g. ``partition``.
 
         Returns:
             The run, started.
@@ -117,7 +121,9 @@ class Remote(HostVerbs):
         """
         run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "cell"}
         name = f"run-{run['id']}" if fresh else session
-        settings = session_settings(self.host, self.mirror, name, "cell" if fresh else None)
+        kind = "cell" if fresh else None
+        run.update(_launched(launcher, resources))
+        settings = session_settings(self.host, self.mirror, name, kind, launcher, resources)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
         self._ask_gpus(run, gpus, min_free, wait, pass_env)
         return self._start(run, settings, code, pass_env, sync, progress, on_link, send, fetch)
@@ -193,10 +199,14 @@ class Remote(HostVerbs):
         notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
         on_link: Told | None = None,
+        launcher: str | None = None,
+        resources: Mapping[str, str] | None = None,
     ) -> Run:
         run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
         run.update(argv=argv, script=script)
-        settings = session_settings(self.host, self.mirror, f"run-{run['id']}", "program")
+        name = f"run-{run['id']}"
+        run.update(_launched(launcher, resources))
+        settings = session_settings(self.host, self.mirror, name, "program", launcher, resources)
         if python is not None:
             settings["python"] = python
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
@@ -260,17 +270,18 @@ class Remote(HostVerbs):
             fetch,
         )
 
-    def log(self, run_id: str, lines: int | None = None) -> Log:
+    def log(self, run_id: str, lines: int | None = None, rank: int | None = None) -> Log:
         """What a run has printed on both streams, up to now.
 
         Args:
             run_id: the run.
             lines: only so many at the end; all when None.
+            rank: of one process of several (a rank of a job, a task of an array); what was shown when None.
 
         Raises:
-            UsageError: there is no such run on the host.
+            UsageError: there is no such run on the host, or it has no such rank.
         """
-        return Log(self.connection().request(m.Tail(run_id, lines)))
+        return Log(self.connection().request(m.Tail(run_id, lines, rank)))
 
     # The workspace.
 
@@ -362,3 +373,9 @@ class Remote(HostVerbs):
     def _forget(self) -> None:
         if self._kept_sync is not None:
             self._kept_sync.forget()
+
+
+def _launched(launcher: str | None, resources: Mapping[str, str] | None) -> dict[str, Any]:
+    """What the record says of how it was to be started, so that it can be run again."""
+    asked = {"launcher": launcher, "set": dict(resources or {})}
+    return {"launch": {key: value for key, value in asked.items() if value}} if launcher or resources else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,17 +14,10 @@ from . import history
 from .agent import messages as m
 from .agent.rundir import CALLBACK
 from .agent.wire import Frame
-from .errors import (
-    ConnectionLost,
-    Interrupted,
-    LaunchError,
-    ProtocolError,
-    RemoteError,
-    RunError,
-    UsageError,
-)
+from .errors import ConnectionLost, ProtocolError, RemoteError, UsageError
 from .events import Event, EventDecoder
 from .linkstate import LinkState, Told
+from .run_ending import failure
 
 if TYPE_CHECKING:
     from .connection import Connection, Stream
@@ -49,6 +42,7 @@ class Run:
         on_link: told when the link is lost, of each change until it is back, and then; None for nobody.
         notice: what the user should know of its host, or None.
         in_env: name and digest of the environment it ran in, when it has ended; None when in none.
+        on_job: told how its job stands as long as that waits in a queue, "" when it has started.
         started_here: whether this object started it, so that nobody else is there to be asked.
     """
 
@@ -73,6 +67,7 @@ class Run:
         self.fetched: dict[str, Any] = {}
         self.seq = seq
         self.on_link: Told | None = None
+        self.on_job: Callable[[str], None] | None = None
         self.started_here = False
         self._link = link
         self._stream = stream
@@ -81,6 +76,7 @@ class Run:
         self._owed = 0
         self._unsent: m.Answer | None = None
         self._told: LinkState | None = None
+        self._job_words: str | None = None
         self._lock = threading.Lock()
         self._level = 0
         self._ended = False
@@ -141,31 +137,9 @@ class Run:
             UsageError: variables could not be sent or fetched.
             RunError: the user's code failed.
         """
-        if self.state == "finished" or not self.done:
-            return self
-        error = self.error or {}
-        name, text = error.get("ename", ""), error.get("evalue", "")
-        code = self.exit_code or 1
-        if name == "LaunchError" and text.startswith("env_setup"):
-            hint = f"Try its lines by hand there, then `jupyter remote set {self.host} env_setup=…`."
-            raise LaunchError(f"{self.host}: {text}", host=self.host, hint=hint)
-        if name == "LaunchError":
-            hint = f"Check the name, and `python` and `env_setup` in `jupyter remote show {self.host}`."
-            raise LaunchError(f"{self.host}: no process could be started: {text}", host=self.host, hint=hint)
-        if name == "LeaseError":
-            raise LaunchError(f"{self.host}: {text}", host=self.host, hint=error.get("hint") or "")
-        if name == "VariableError":
-            raise UsageError(f"{self.host}: {text}", host=self.host)
-        message = f"{name}: {text}" if name else self._ending(code)
-        cls = Interrupted if self.state == "stopped" else RunError
-        raise cls(
-            message,
-            host=self.host,
-            ename=name,
-            evalue=text,
-            traceback=error.get("traceback") or [f"{self.host}: {message}"],
-            run_exit_code=code,
-        )
+        if (error := failure(self)) is not None:
+            raise error
+        return self
 
     def fetch(self) -> dict[str, Any]:
         """The variables that were asked for with ``fetch``, by name; waits for the end of the run.
@@ -199,10 +173,6 @@ class Run:
                 connection = self._link.restore(self._tell)
                 self._tell(LinkState(self.host, True, seconds=time.monotonic() - lost))
         return take(connection, self.id, self.wanted)
-
-    def _ending(self, code: int) -> str:
-        why = f" ({self.reason})" if self.reason else ""
-        return f"run {self.id} {self.state} with exit code {code}{why}"
 
     def interrupt(self) -> None:
         """Interrupts the code (SIGINT); called again, ends its processes (TERM, then KILL).
@@ -298,16 +268,31 @@ class Run:
         try:
             if again:
                 self._resume()
-            while not self.done:
-                frame = self._next_frame()
-                if not isinstance(frame.message, m.Events):
-                    raise ProtocolError(f"a {type(frame.message).__name__} among events", host=self.host)
-                yield from self._unpack(frame.message.events, frame.payload)
+            with self._watched():
+                while not self.done:
+                    frame = self._next_frame()
+                    if not isinstance(frame.message, m.Events):
+                        raise ProtocolError(f"a {type(frame.message).__name__} among events", host=self.host)
+                    yield from self._unpack(frame.message.events, frame.payload)
         finally:
             self._following = False
             self._stopped = True
             self._stream.over = self.done
             self._stream.close()
+
+    def _watched(self) -> AbstractContextManager[None]:
+        """While its events are taken its job is watched, where it has one."""
+        if not self.record.get("job"):
+            return nullcontext()
+        from . import jobs  # most runs have none
+
+        return jobs.watching(self, self._link)
+
+    def tell_job(self, words: str) -> None:
+        """Called with how its job stands; from the thread that asks the scheduler."""
+        if self.on_job is not None and words != self._job_words:
+            self._job_words = words
+            self.on_job(words)
 
     def _next_frame(self) -> Frame:
         while True:
@@ -379,6 +364,10 @@ class Run:
             self.error = event.data
         elif event.kind == "state":
             self.state = event.data["state"]
+        elif event.kind == "job":
+            from . import jobs
+
+            jobs.board(self._link).hurry()  # its scheduler ends it, and will say why
         elif event.kind == "end":
             self._ended = True
             if self.record.get("kind") != CALLBACK:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # The ladder on the host takes two seconds before it kills.
 STOP_S = 15.0
+# A scheduler's own ladder, which comes after it, takes half a minute.
+STOP_JOB_S = 75.0
 LOOK_S = 0.05
 # Unfinished runs of one host that are asked about by name.
 MOST_UNFINISHED = 1000
@@ -90,16 +92,31 @@ def refresh(remote: Remote, query: Query) -> None:
         asked["state"] = query.states[0]
     if query.since is not None:
         asked["since"] = time.strftime("%Y%m%d-%H%M%S", time.gmtime(query.since))
-    learn(remote, list(records.records(remote, query.limit, **asked)))
+    seen = settled(remote, list(records.records(remote, query.limit, **asked)))
+    learn(remote, seen)
     wanted = Query(host=host, states=UNFINISHED, limit=MOST_UNFINISHED)
-    open_ids = [row["id"] for row in history.store().find(wanted)]
+    fresh = {record["id"] for record in seen}
+    open_ids = [row["id"] for row in history.store().find(wanted) if row["id"] not in fresh]
     if open_ids:
-        known = list(records.records(remote, len(open_ids), ids=open_ids))
+        known = settled(remote, list(records.records(remote, len(open_ids), ids=open_ids)))
         learn(remote, known)
         gone = set(open_ids) - {record["id"] for record in known}
         learn(
             remote, [{"id": i, "state": "lost", "reason": f"{host} does not have it any more"} for i in gone]
         )
+
+
+def settled(remote: Remote, found: list[records.Record]) -> list[records.Record]:
+    """The same records, brought up to date by the scheduler where runs are jobs.
+
+    Raises:
+        RemoteError: the host can't be asked.
+    """
+    if any("job" in record for record in found):
+        from . import jobs  # most hosts have none
+
+        jobs.settle(remote.connection(), found)
+    return found
 
 
 def rebuild(hosts: Sequence[str]) -> list[tuple[str, int | RemoteError]]:
@@ -178,15 +195,15 @@ def stop(found: Found) -> str:
     """
     remote = found.remote()
     connection = remote.connection()
-    deadline = time.monotonic() + STOP_S
+    started = time.monotonic()
     connection.ask(m.Signal(found.id, 2))
     while True:
-        seen = list(records.records(remote, 1, ids=[found.id]))
+        seen = settled(remote, list(records.records(remote, 1, ids=[found.id])))
         learn(remote, seen)
         if not seen or seen[0].get("state") in FINAL_STATES:
             history.flush()
             return str(seen[0]["state"]) if seen else "lost"
-        if time.monotonic() > deadline:
+        if time.monotonic() - started > (STOP_JOB_S if "job" in seen[0] else STOP_S):
             raise RemoteError(f"run {found.id} on {found.host} does not end", host=found.host)
         time.sleep(LOOK_S)
 
@@ -242,6 +259,8 @@ def repeat(
     options: dict[str, Any] = {key: record.get(key) for key in ("cwd", "timeout", "label", "notebook")}
     options |= {"env": record.get("env") or {}, "pass_env": record.get("pass_env") or ()}
     options["progress"] = progress
+    launch = record.get("launch") or {}
+    options |= {"launcher": launch.get("launcher"), "resources": launch.get("set")}
     options |= again_with(record.get("lease"))
     options |= {"sync": record.get("sync", True), "notes": {**notes, "rerun_of": record["id"]}}
     if record.get("kind") == "cell":

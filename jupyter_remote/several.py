@@ -23,6 +23,7 @@ from .link_line import link_line
 from .parsing import Values
 from .pool import connect_all
 from .progress_bar import ProgressBar
+from .status_line import status_words
 
 if TYPE_CHECKING:
     from .events import Event
@@ -248,6 +249,7 @@ class Several:
         for path, kept in run.sync_report.kept if run.sync_report else ():
             self._say(part, f"{path} had changed there too; that version is now {kept}")
         run.on_link = lambda state: self._tell(part, _link_text(state))
+        run.on_job = lambda words: self._tell(part, words and status_words(part.name, words, None))
         waited = False
 
         def take(event: Event) -> None:

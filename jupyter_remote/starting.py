@@ -42,7 +42,14 @@ def new_run_id() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{random_source.token_hex(2)}"
 
 
-def session_settings(host: HostConfig, mirror: str, name: str, one_run: str | None) -> dict[str, Any]:
+def session_settings(
+    host: HostConfig,
+    mirror: str,
+    name: str,
+    one_run: str | None,
+    launcher: str | None = None,
+    resources: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What a session of that name is started with.
 
     Args:
@@ -50,8 +57,16 @@ def session_settings(host: HostConfig, mirror: str, name: str, one_run: str | No
         mirror: the workspace on the host.
         name: of the session.
         one_run: ``cell`` or ``program`` when it ends with that one run.
+        launcher: its kind; the host's when None.
+        resources: settings of the launcher for this call, over those of the host.
+
+    Raises:
+        UsageError, ConfigError: there is no such launcher, or a setting it can't have.
     """
+    from .launchers.choice import ordered  # after what every start has to import
+
     return {
+        "launcher": ordered(host, name, one_run, launcher, resources),
         "name": name,
         "python": host.interpreter,
         "env_root": host.env_root,

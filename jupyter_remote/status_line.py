@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .follow import Sink
     from .gpu_use import GpuUse
 
+WAITING = "waiting for the session"
 APPEARS_AFTER_S = 1.0
 _EVERY_S = 1.0
 # How long a cell runs before it is looked at what its GPUs do.
@@ -41,7 +42,7 @@ class StatusLine:
         self._host = host
         self._write = write or live_line(kernel_only=True)
         self._appears_after = appears_after
-        self._phase, self._since = "connecting", 0.0
+        self._phase, self._since, self._running = "connecting", 0.0, False
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -95,7 +96,7 @@ class StatusLine:
             sink: what shows the events.
             between_lines: whether the line may appear now: below a progress bar it would cut that in two.
         """
-        self.phase("waiting for the session")
+        self.phase(WAITING)
         self._may_appear = between_lines
 
         def take(event: Event) -> None:
@@ -123,9 +124,15 @@ class StatusLine:
         state = event.data.get("state") if event.kind == "state" else None
         if state == "running":
             with self._lock:
-                self._phase, self._since = "running", time.monotonic()
+                self._phase, self._since, self._running = "running", time.monotonic(), True
         elif state == "queued" or state == "starting":
-            self.phase(event.data.get("reason") or "waiting for the session")
+            self.phase(event.data.get("reason") or WAITING)
+
+    def job(self, words: str) -> None:
+        """Take how the run's job stands while it waits in a queue; "" once that has started it."""
+        with self._lock:
+            if not self._running:
+                self.phase(words or WAITING)
 
     def _tick(self) -> None:
         wait = self._appears_after

@@ -5,6 +5,7 @@ Keeps the states ``queued -> starting -> running -> finished | failed | stopped`
 
 from __future__ import annotations
 
+import os
 import time
 
 from .logwriter import LogWriter
@@ -25,6 +26,7 @@ class ActiveRun:
         secrets: variables for the process that are never written down.
         make_room: gives back what was set aside for the end of a log on a full disk.
         cap: how many bytes its log may take, None for any number.
+        posted: an agent has made the directory already, for a session that was not there yet.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class ActiveRun:
         secrets: dict[str, str],
         make_room: Callable[[], None],
         cap: int | None = None,
+        posted: bool = False,
     ) -> None:
         self.id = folder.id
         self.folder = folder
@@ -52,6 +55,8 @@ class ActiveRun:
         self._began: float | None = None
         self._unwritten = 0
         self._cap = cap
+        self._posted = posted
+        self._flushed = 0
         self._make_room = make_room
         self._log: LogWriter | None = None
 
@@ -62,7 +67,12 @@ class ActiveRun:
             FileExistsError: this run was started before.
             OSError: it could not be written.
         """
-        self.folder.create(self.record, self.code)
+        try:
+            self.folder.create(self.record, self.code)
+        except FileExistsError:
+            if not self._posted or os.path.exists(self.folder.events_path):
+                raise
+            self.folder.write_record(self.record)
         self._log = LogWriter(self.folder, self._cap)
         if self.state != "queued":
             self._tell()
@@ -153,6 +163,23 @@ class ActiveRun:
         self._write(self._save)
         if self._log is not None:
             self._log.close()
+
+    def abandon(self) -> None:
+        """Leaves the log without an end, for whoever knows why the run was ended."""
+        self.event({"kind": "job", "signal": "TERM"})
+
+    @property
+    def unflushed(self) -> bool:
+        """Whether there is something that other machines may not see."""
+        return self.seq != self._flushed
+
+    def flush(self) -> bool:
+        """Brings the log to its file server; returns whether there was something to bring."""
+        if self._log is None or not self.unflushed:
+            return False
+        self._flushed = self.seq
+        self._write(self._log.flush)
+        return True
 
     def _tell(self) -> None:
         self.event({"kind": "state", "state": self.state})

@@ -71,6 +71,7 @@ class Control:
         self._handle = handle
         self._newest = newest
         self.consult: Callable[[Any, int, m.Consult, bytes], None] | None = None  # answered later
+        self.mail: Callable[[str, m.Message], None] = lambda name, message: None
         self._agents: dict[socket.socket, Decoder] = {}
         self._watches: dict[socket.socket, tuple[int, m.Watch]] = {}
 
@@ -120,8 +121,20 @@ class Control:
                 del self._watches[agent]
                 self.answer(agent, stream, m.Grew(-1 if newest is None else newest))
 
-    def answer(self, agent: socket.socket, stream: int, message: m.Message) -> None:
+    def posted(self, name: str, message: m.Message, payload: bytes) -> None:
+        """Takes a request that came as a file; its name stands for who asks."""
+        if isinstance(message, m.Consult) and self.consult is not None:
+            self.consult(name, 1, message, payload)
+            return
+        answer = self._handle(message, payload)
+        if not isinstance(message, m.Execute):  # who posted a run looks at its log
+            self.answer(name, 1, answer)
+
+    def answer(self, agent: Any, stream: int, message: m.Message) -> None:
         """Sends an answer."""
+        if isinstance(agent, str):
+            self.mail(agent, message)
+            return
         # Answers are small and few; an agent that doesn't take them is not waited for.
         try:
             agent.sendall(encode(stream, message))

@@ -28,7 +28,7 @@ def why_lost(record: dict[str, Any]) -> str | None:
         record: its ``run.json``; empty when there is none, because its supervisor was killed just before.
     """
     who = record.get("supervisor") or {}
-    if alive(who) or elsewhere(who):
+    if alive(who) or elsewhere(who) or record.get("job"):  # what became of a job is the scheduler's to say
         return None
     if who.get("boot") and who["boot"] != boot_id():
         since = boot_time()

@@ -37,6 +37,10 @@ def follow(
         link: connection to its supervisor when there is one already.
         printed: as for LogReader.
     """
+    if ((run.record() or {}).get("job") or {}).get("tasks"):
+        from .collect import Collector
+
+        Collector(state, run).follow(stream)
     reader = LogReader(run, seq, printed)
     limit = FIRST_BATCH
     try:
@@ -124,7 +128,7 @@ def _end(run: RunDir, seq: int, over: bool) -> dict[str, object] | None:
         if reason or time.monotonic() > deadline:
             break
         time.sleep(0.01)
-    if reason is None and over:
+    if reason is None and over and not record.get("job"):
         reason = "its log has no end"
     if reason is None:
         return None

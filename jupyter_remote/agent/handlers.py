@@ -77,7 +77,7 @@ class Handlers:
         except Cancelled:
             raise
         except sessions.NoSession as error:
-            stream.send(m.Failure("launch", str(error)))
+            stream.send(m.Failure("launch", str(error), details=getattr(error, "details", None)))
         except OSError as error:
             stream.send(os_failure(error))
         except ValueError as error:
@@ -354,8 +354,13 @@ class Handlers:
         if record is None:
             raise ValueError(f"there is no run {message.run_id} here")
         seq, end = newest(run)
+        path = run.output_path
+        if message.rank is not None:
+            from .ranklog import find
+
+            path, end = find(self.state, run, record, message.rank)
         stream.send(m.Facts({"run": record, "seq": seq}))
-        for piece in last_lines(run, message.lines, end):
+        for piece in last_lines(path, message.lines, end):
             stream.send(m.Data(), piece)
         stream.send(m.End())
 

@@ -35,6 +35,8 @@ class HostHandlers:
             m.RemoveEnvironment: self.remove_environment,
             m.Forward: self.forward,
             m.Listening: self.listening,
+            m.Poll: self.poll,
+            m.Settle: self.settle,
         }
 
     def status(self, stream: Stream, message: m.Status, _payload: bytes) -> None:
@@ -79,6 +81,19 @@ class HostHandlers:
         from .environments import remove
 
         stream.send(m.Facts(remove(message.root, message.name, bool(message.force), self.state)))
+
+    def poll(self, stream: Stream, message: m.Poll, _payload: bytes) -> None:
+        """Asks a scheduler."""
+        from .inventory import pack
+        from .polling import ask
+
+        stream.send_all(pack(ask(self.state, message)))
+
+    def settle(self, stream: Stream, message: m.Settle, _payload: bytes) -> None:
+        """Writes the end of a run."""
+        from .polling import settle_all
+
+        stream.send(m.Facts({"run": settle_all(self.state, message.run_id, message.verdicts)}))
 
     def list_sessions(self, stream: Stream, _message: m.ListSessions, _payload: bytes) -> None:
         """The live sessions."""

@@ -118,4 +118,9 @@ def program(
         words["{script}"] = folder.keep_script(record["script"], code)
         # A script imports the workspace's modules, although it is kept with its run.
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [session["workspace"], env.get("PYTHONPATH")]))
-    return [words.get(word, word) for word in record["argv"]], env
+    argv = [words.get(word, word) for word in record["argv"]]
+    each = (session.get("launcher") or {}).get("each")
+    if each:  # what starts it on every node; the others' output goes into files
+        os.makedirs(folder.ranks_path, mode=0o700, exist_ok=True)
+        argv = [*(word.replace("{ranks}", folder.ranks_path) for word in each), *argv]
+    return argv, env

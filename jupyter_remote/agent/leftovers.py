@@ -52,6 +52,7 @@ def clean(state: str, options: dict[str, Any], only: list[str] | None = None) ->
     told["environments"], size = _environments(state, dry, sized)
     if sized:
         sizes["environments"] = size
+    told["jobs"] = _jobs(state, dry)
     if options.get("workspace"):
         told.update(_mirror(state, expand(options["workspace"]), dry, told["in_use"], sizes))
     if options.get("runs"):
@@ -141,12 +142,28 @@ def _sessions(state: str, dry: bool) -> list[str]:
     base = os.path.join(state, "sessions")
     dead = []
     for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
-        who = (read_json(os.path.join(base, name, "session.json")) or {}).get("supervisor")
-        if who and not alive(who) and not elsewhere(who):
+        record = read_json(os.path.join(base, name, "session.json")) or {}
+        who = record.get("supervisor")
+        if who and not record.get("job") and not alive(who) and not elsewhere(who):
             dead.append(name)
     if not dry:
         bury_dead(state)
     return dead
+
+
+def _jobs(state: str, dry: bool) -> list[str]:
+    """Folders of jobs that are over and whose logs are elsewhere, or whose run is gone."""
+    base = os.path.join(state, "jobs")
+    old = []
+    for key in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+        end = os.path.join(base, key, "end")
+        own = RUN_ID.search(key)
+        kept = own and any(os.path.exists(RunDir(state, own[0], place).path) for place in ("runs", "trash"))
+        if not kept and os.path.exists(end) and time.time() - os.stat(end).st_mtime > NEW_FOR_S:
+            old.append(key)
+            if not dry:
+                remove_tree(os.path.join(base, key))
+    return old
 
 
 def _processes(dry: bool) -> list[str]:

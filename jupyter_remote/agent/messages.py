@@ -17,9 +17,11 @@ from .messages_host import (
     ListSessions,
     Meet,
     Next,
+    Poll,
     Probe,
     RemoveEnvironment,
     Sample,
+    Settle,
     Status,
     StopSession,
     StopWhenIdle,
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet", "Next", "Probe",
-    "RemoveEnvironment", "Sample", "Status", "StopSession", "StopWhenIdle",
+    "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet", "Next", "Poll",
+    "Probe", "RemoveEnvironment", "Sample", "Settle", "Status", "StopSession", "StopWhenIdle",
     "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]
 # fmt: on
@@ -266,13 +268,14 @@ class WasPut(Message):
 
 
 class Tail(Message):
-    """What a run has printed, the last ``lines`` of it or all, in Data frames up to End.
+    """What a run (or one rank of it) has printed, the last ``lines`` or all, in Data frames up to End.
 
     A Facts comes first: the run's record, and the number of the newest event of which something is shown.
     """
 
     run_id: str
     lines: int | None = None
+    rank: int | None = None
     kind: ClassVar[int] = 66
 
 

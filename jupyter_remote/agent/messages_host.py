@@ -65,6 +65,30 @@ class RemoveEnvironment(Message):
     kind: ClassVar[int] = 151
 
 
+class Poll(Message):
+    """Ask a scheduler: run ``argv``, unless somebody did less than ``age`` milliseconds ago.
+
+    Facts: ``code``, ``out``, ``err``, ``jobs`` (by key, what `jobs.standing` tells).
+    """
+
+    argv: list[Any]
+    age: int
+    keys: list[Any]
+    kind: ClassVar[int] = 170
+
+
+class Settle(Message):
+    """Write the end of a run that nobody else can write; Facts: the ``run``'s record.
+
+    Args:
+        verdicts: by task, or ``""`` for the run itself: ``state``, ``exit_code``, ``reason``.
+    """
+
+    run_id: str
+    verdicts: dict[str, Any]
+    kind: ClassVar[int] = 171
+
+
 class Meet(Message):
     """Where processes of several hosts could meet on this one; Facts: ``port``, ``address``, ``node``."""
 

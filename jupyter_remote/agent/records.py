@@ -126,6 +126,10 @@ def _purge(state: str, run_id: str) -> None:
     run = _existing(state, run_id, TRASH)
     record = run.whole_record() or {}
     remove_tree(run.path)
+    if (record.get("job") or {}).get("own"):
+        from .jobs import home
+
+        remove_tree(home(state, record["job"]["key"]))
     if os.path.exists(run.path):
         raise ValueError(f"not all of {run.path} can be removed")
     for kind, key in shared.KINDS:

@@ -57,6 +57,7 @@ class RunDir:
         self.events_path = os.path.join(self.path, "events.jsonl")
         self.blobs_path = os.path.join(self.path, "blobs")
         self.variables_path = os.path.join(self.path, "variables")
+        self.ranks_path = os.path.join(self.path, "ranks")
         self.notes_path = os.path.join(self.path, "notes.jsonl")
 
     def tail_paths(self, number: int) -> tuple[str, str]:
@@ -100,6 +101,22 @@ class RunDir:
             file.write(text)
         return path
 
+    def last_events(self) -> str:
+        """The file that the newest events are in."""
+        parts = self.tail()
+        return self.tail_paths(parts[-1])[0] if parts else self.events_path
+
+    def newest(self) -> int:
+        """The number of the newest event, 0 when there is none; asks a file server, not its cache."""
+        try:
+            fd = os.open(self.last_events(), READ)
+        except OSError:
+            return 0
+        try:
+            return int(last_event(fd)[0].get("seq", 0))
+        finally:
+            os.close(fd)
+
     def write_record(self, record: dict[str, Any]) -> None:
         """Replaces ``run.json``."""
         write_json(self.record_path, record)
@@ -136,6 +153,18 @@ class RunDir:
             except ValueError:
                 pass  # torn by a full disk
         return record
+
+
+def last_event(fd: int) -> tuple[dict[str, Any], int]:
+    """The last whole line of an events file, and how many bytes of half a line follow it."""
+    size = os.fstat(fd).st_size
+    for window in (1 << 12, 1 << 19):
+        end = os.pread(fd, window, max(size - window, 0))
+        whole, _, torn = end.rpartition(b"\n")
+        line = whole.rpartition(b"\n")
+        if line[1] or window >= size:
+            return (json.loads(line[2]) if line[2] else {}), len(torn)
+    return {}, 0
 
 
 def write_all(fd: int, data: bytes) -> None:

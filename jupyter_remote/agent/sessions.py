@@ -44,15 +44,17 @@ class SupervisorLink:
 
     Args:
         path: its socket.
+        made: one that leads there already.
 
     Raises:
         OSError: nobody listens there.
     """
 
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, path: str, made: socket.socket | None = None) -> None:
+        self._socket = made or socket.socket(socket.AF_UNIX)
         try:
-            self._socket.connect(path)
+            if made is None:
+                self._socket.connect(path)
         except OSError:
             self._socket.close()
             raise
@@ -126,7 +128,11 @@ def folder_of(state: str, name: str) -> str:
 
 def connect(state: str, name: str) -> SupervisorLink | None:
     """A connection to a live session, None when there is none of that name."""
-    record = read_json(os.path.join(folder_of(state, name), "session.json")) or {}
+    record = _record(state, name)
+    if record.get("job"):
+        from . import joblink  # most sessions are no jobs
+
+        return joblink.connect(state, record)
     if not record.get("socket"):
         return None
     try:
@@ -137,6 +143,8 @@ def connect(state: str, name: str) -> SupervisorLink | None:
 
 def for_run(state: str, spec: dict[str, Any]) -> SupervisorLink:
     """As :func:`ensure`, or the connection that an earlier run has left, whose session may have ended."""
+    if spec.get("launcher"):  # how that is reached changes
+        return ensure(state, spec)
     name = spec["name"]
     link = _kept.pop(name, None)
     if link is not None and link.stamp == _stamp(state, name):
@@ -167,6 +175,7 @@ def ensure(state: str, spec: dict[str, Any]) -> SupervisorLink:
     """
     link = connect(state, spec["name"])
     if link is not None:
+        _same(_record(state, spec["name"]), spec)
         return link
     folder = folder_of(state, spec["name"])
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
@@ -175,11 +184,22 @@ def ensure(state: str, spec: dict[str, Any]) -> SupervisorLink:
     try:
         link = connect(state, spec["name"])
         if link is None:
-            _bury(folder)
+            _bury(state, folder)
             link = _launch(state, folder, spec, lock)
     finally:
         os.close(lock)
     return link
+
+
+def _same(record: dict[str, Any], spec: dict[str, Any]) -> None:
+    """Refuses to take a session for another that was asked for: it lives somewhere else."""
+    there, wanted = record.get("launcher") or {}, spec.get("launcher") or {}
+    asked = wanted.get("asked")
+    if there.get("kind") != wanted.get("kind") or (asked and asked != there.get("asked")):
+        how = f"a job of {there['kind']}" if there else "a process on the host itself"
+        how += " with other settings" if asked and there else ""
+        why = f"session {spec['name']} lives already, as {how}"
+        raise NoSession(f"{why}: `sessions stop` ends it, --session takes another")
 
 
 def bury_dead(state: str) -> None:
@@ -188,9 +208,8 @@ def bury_dead(state: str) -> None:
     lock = _lock(state)
     try:
         for name in os.listdir(base) if os.path.isdir(base) else []:
-            who = (read_json(os.path.join(base, name, "session.json")) or {}).get("supervisor") or {}
-            if not alive(who) and not elsewhere(who):
-                _bury(os.path.join(base, name))
+            if _dead(state, read_json(os.path.join(base, name, "session.json")) or {}):
+                _bury(state, os.path.join(base, name))
     finally:
         os.close(lock)
 
@@ -201,12 +220,27 @@ def _lock(state: str) -> int:
     return lock
 
 
-def _bury(folder: str) -> None:
+def _dead(state: str, record: dict[str, Any]) -> bool:
+    """Whether a session's supervisor is certainly gone; one that a scheduler starts is told by its job."""
+    if record.get("job"):
+        from . import jobs
+
+        return jobs.is_over(state, record)
+    who = record.get("supervisor") or {}
+    return not alive(who) and not elsewhere(who)
+
+
+def _bury(state: str, folder: str) -> None:
     # A supervisor that was killed leaves its processes and its folder. To be called with the lock, which one
     # that is being started holds too: a folder without one is nobody's.
     record = read_json(os.path.join(folder, "session.json")) or {}
     who = record.get("supervisor") or {}
     name = os.path.basename(folder)
+    if record.get("job"):
+        if not _dead(state, record):
+            raise NoSession(f"the job of session {name} is not over; `sessions stop` ends it")
+        remove_tree(folder)
+        return
     if elsewhere(who):
         raise NoSession(
             f"session {name} lives on {who['node']}, which shares this folder: go there, take another "
@@ -221,6 +255,10 @@ def _bury(folder: str) -> None:
 
 
 def _launch(state: str, folder: str, spec: dict[str, Any], lock: int) -> SupervisorLink:
+    if spec.get("launcher"):
+        from . import joblink
+
+        return joblink.launch(state, folder, spec)
     os.makedirs(folder, mode=0o700)
     write_json(os.path.join(folder, "session.json"), spec)
     read_end, write_end = os.pipe()
@@ -256,10 +294,14 @@ def _launch(state: str, folder: str, spec: dict[str, Any], lock: int) -> Supervi
 
 
 def names(state: str) -> list[str]:
-    """The names of all sessions whose supervisor lives on this machine, whether it answers or not."""
+    """The names of all sessions whose supervisor lives on this machine, or as a job, answering or not."""
     base = os.path.join(state, "sessions")
     found = sorted(filter(NAME.fullmatch, os.listdir(base))) if os.path.isdir(base) else []
-    return [name for name in found if alive(_supervisor(state, name))]
+    return [name for name in found if _lives(state, _record(state, name))]
+
+
+def _lives(state: str, record: dict[str, Any]) -> bool:
+    return not _dead(state, record) if record.get("job") else alive(record.get("supervisor") or {})
 
 
 def records(state: str) -> Iterator[dict[str, Any]]:
@@ -271,9 +313,11 @@ def records(state: str) -> Iterator[dict[str, Any]]:
         try:
             answer = link.ask(m.Status(), timeout=SILENCE)
         except NoSession:
-            who = _supervisor(state, name)
-            if alive(who):
-                yield {"name": name, "pid": who["pid"], "silent": 1}
+            record = _record(state, name)
+            if _lives(state, record):
+                who = record.get("supervisor") or {}
+                facts = {"name": name, "pid": who.get("pid"), "silent" if who else "waiting": 1}
+                yield dict(facts, job=record["job"]) if record.get("job") else facts
             continue
         finally:
             link.close()
@@ -281,9 +325,12 @@ def records(state: str) -> Iterator[dict[str, Any]]:
             yield answer.data or {}
 
 
+def _record(state: str, name: str) -> dict[str, Any]:
+    return read_json(os.path.join(folder_of(state, name), "session.json")) or {}
+
+
 def _supervisor(state: str, name: str) -> dict[str, Any]:
-    record = read_json(os.path.join(folder_of(state, name), "session.json")) or {}
-    return record.get("supervisor") or {}
+    return _record(state, name).get("supervisor") or {}
 
 
 def stop(state: str, name: str) -> bool:
@@ -292,7 +339,12 @@ def stop(state: str, name: str) -> bool:
     Raises:
         NoSession: it does not end, or lives on another machine.
     """
-    who = _supervisor(state, name)
+    record = _record(state, name)
+    if record.get("job"):
+        from . import joblink
+
+        return joblink.stop(state, record)
+    who = record.get("supervisor") or {}
     link = connect(state, name)
     if link is not None:
         try:
@@ -313,7 +365,7 @@ def stop(state: str, name: str) -> bool:
         lock = _lock(state)
         try:
             if _supervisor(state, name) == who:
-                _bury(folder)
+                _bury(state, folder)
         finally:
             os.close(lock)
     return lived or link is not None

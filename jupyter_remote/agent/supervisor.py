@@ -21,6 +21,7 @@ from .ladder import GRACE, Ladder
 from .leasing import Leasing
 from .paths import read_json, remove_tree
 from .processes import adopt_orphans, end_family, identity, mark
+from .rundir import RunDir
 from .turns import Turns
 from .workplace import Workplace
 
@@ -28,7 +29,11 @@ TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
     from typing import Any
 
+    from .mailbox import Mailbox
+
 UNUSED = 60.0
+# How often a log on a file system that other machines read is brought there, in seconds.
+FLUSH = 0.05
 # Output is let gather for a tick when it has come more often than MANY times since a window began.
 WINDOW, MANY, TICK = 0.1, 20, 0.002
 
@@ -42,6 +47,7 @@ class Supervisor:
     """
 
     def __init__(self, state: str, folder: str) -> None:
+        self.state = state
         self.record: dict[str, Any] = read_json(os.path.join(folder, "session.json")) or {}
         self.name: str = self.record["name"]
         self.selector = selectors.DefaultSelector()
@@ -50,6 +56,13 @@ class Supervisor:
         self.mark = mark(self.identity)
         self.place = Workplace(self.selector, folder, self.record, self.mark, self._output)
         self.window, self.rounds = 0.0, 0
+        self.flushed = 0.0
+        self.box: Mailbox | None = None
+        if self.record.get("mailbox"):
+            from .mailbox import Mailbox  # only where the socket can't be reached
+
+            self.box = Mailbox(self.record["mailbox"])
+            self.control.mail = self.box.answer
         ladder = Ladder(self.mark)
         leasing = Leasing(self.selector, state, self.record)
         notify = self.control.notify
@@ -83,6 +96,7 @@ class Supervisor:
             self.turns.reap()
             self.turns.deadlines()
             self.control.notify()
+            self._mail()
         end_family(os.getpid(), self.mark, GRACE)
         self.place.release()
         self.turns.leasing.release()
@@ -96,11 +110,31 @@ class Supervisor:
         self.rounds += pipes
         return self.rounds > MANY and self.place.waiting() < CHUNK // 4
 
+    def _mail(self) -> None:
+        if self.box is None:
+            return
+        if not self.box.pace.left:
+            for name, frame in self.box.take():
+                self.control.posted(name, frame.message, frame.payload)
+        self.box.beat()
+        run, now = self.turns.active, time.monotonic()
+        if run is not None and now - self.flushed > FLUSH and run.flush():
+            self.flushed = now
+
     def leave(self) -> None:
         """Ends the session as soon as its processes are gone."""
         self.turns.leaving = True
 
+    def terminated(self) -> None:
+        """SIGTERM: somebody ends the session, or a scheduler ends its job; only that one knows why."""
+        self.turns.abandoned = bool(self.record.get("job"))
+        self.leave()
+
     def _done(self) -> bool:
+        # Nothing may be put into a mailbox that nobody empties any more.
+        return self._over() and (self.box is None or self.box.close() or self.turns.abandoned)
+
+    def _over(self) -> bool:
         turns = self.turns
         if turns.busy:
             return False
@@ -117,10 +151,12 @@ class Supervisor:
     def _patience(self) -> float:
         if self.turns.ladder.climbing:
             return 0.02
-        if self.turns.active is not None and not self.turns.leasing.seeking:
-            # waitpid is looked at when a pipe closes, and now and then for a child that closed its own.
-            return 0.25
-        return 5.0
+        # waitpid is looked at when a pipe closes, and now and then for a child that closed its own.
+        most = 0.25 if self.turns.active is not None and not self.turns.leasing.seeking else 5.0
+        if self.box is not None:
+            run = self.turns.active
+            most = min(most, self.box.pace.left, FLUSH if run is not None and run.unflushed else most)
+        return most
 
     def _output(self, kind: str, data: bytes) -> bool:
         return self.turns.output(kind, data)
@@ -129,7 +165,12 @@ class Supervisor:
 
     def _request(self, message: m.Message, payload: bytes) -> m.Message:
         if isinstance(message, m.Execute):
-            return self.turns.enqueue(message, payload)
+            answer = self.turns.enqueue(message, payload)
+            if isinstance(answer, m.Failure) and message.run.get("posted"):
+                from .settling import settle  # nobody waits for the answer
+
+                settle(RunDir(self.state, message.run["id"]), "failed", 1, answer.message)
+            return answer
         if isinstance(message, m.Signal):
             self.turns.interrupt(message)
         elif isinstance(message, m.Answer):
@@ -163,24 +204,35 @@ class Supervisor:
             "ends_in": None if left is None else max(round(left), 0),
         }
 
+    @property
+    def exit_code(self) -> int:
+        """What its own process ends with, which is what a scheduler sees of a run."""
+        if self.turns.abandoned:
+            return 128 + signal.SIGTERM
+        return self.turns.exit_code if self.record.get("one_run") else 0
+
     def _newest(self, run_id: str) -> int | None:
         run = self.turns.find(run_id)
         return None if run is None else run.seq
 
 
 def main() -> None:
-    """Entry point; the arguments are ``state folder, session folder, fd to report to, fd of the lock``."""
+    """Entry point; the arguments are ``state folder, session folder, fd to report to, fd of the lock``.
+
+    The last two are -1 when nobody waits: it is the process of a job then.
+    """
     state, folder, report, lock = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     supervisor = Supervisor(state, folder)
     wake_on_signals(supervisor.selector)
-    signal.signal(signal.SIGTERM, lambda *_: supervisor.leave())
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.terminated())
     listener, path = listen(folder)
     supervisor.record.update(supervisor=supervisor.identity, socket=path, started=time.time())
     supervisor.place.save()
     supervisor.turns.reserve()
-    os.write(report, b"ok")
-    os.close(report)
-    os.close(lock)  # from here on whoever looks at the folder finds a live supervisor in it
+    if report >= 0:
+        os.write(report, b"ok")
+        os.close(report)
+        os.close(lock)  # from here on whoever looks at the folder finds a live supervisor in it
     if supervisor.record.get("one_run") != "program":
         try:
             supervisor.place.start_worker()
@@ -193,6 +245,10 @@ def main() -> None:
         listener.close()
         os.unlink(path)
         # Out of the way at once: a successor may be making a folder of the same name already.
-        aside = os.path.join(os.path.dirname(folder), f".{os.getpid()}")
-        os.rename(folder, aside)
+        aside = os.path.join(os.path.dirname(folder), f".{os.uname().nodename}-{os.getpid()}")
+        try:
+            os.rename(folder, aside)
+        except FileNotFoundError:
+            pass  # a successor has done it
         remove_tree(aside)
+    sys.exit(supervisor.exit_code)

@@ -30,11 +30,11 @@ def newest(run: RunDir) -> tuple[int, int]:
     return max(seq, 0), 0
 
 
-def last_lines(run: RunDir, count: int | None, end: int) -> Iterator[bytes]:
-    """What was printed up to ``end``, in pieces: the last ``count`` lines, or all of it."""
+def last_lines(path: str, count: int | None, end: int) -> Iterator[bytes]:
+    """What stands in an ``output.log`` up to ``end``, in pieces: the last ``count`` lines, or all of it."""
     if end == 0:
         return
-    with open(run.output_path, "rb") as file:
+    with open(path, "rb") as file:
         at = 0 if count is None else _start_of(file, count, end)
         file.seek(at)
         while at < end:

@@ -31,6 +31,8 @@ RESERVE = "reserve"
 RESERVED = bytes(1 << 16)
 # Seconds for which what the kernel has killed isn't counted again: a small cell takes less than that.
 LATELY = 1.0
+# A scheduler ends the processes of a job one by one.
+SAME_MOMENT = 0.2
 
 
 class Turns:
@@ -69,6 +71,8 @@ class Turns:
         self.queue: deque[ActiveRun] = deque()
         self.leaving = False
         self.served = False
+        self.abandoned = False  # a scheduler has ended it: the end of a run is left to who knows why
+        self.exit_code = 0  # of the last run
         self.last_used = time.monotonic()
         self.consulted: Callable[[m.Consulted], None] = lambda _: None
         self._tell = tell
@@ -104,13 +108,15 @@ class Turns:
     def enqueue(self, message: m.Execute, code: bytes) -> m.Message:
         """Starts the run, or lets it wait for its turn; answers with its record."""
         secrets = message.secrets or {}
-        record = dict(message.run, session=self.session, state="queued", created=time.time())
+        record = dict({"created": time.time()}, **message.run)
+        record.update(session=self.session, state="queued")
+        posted = record.pop("posted", None)
         record["env_names"] = sorted({**(record.get("env") or {}), **secrets})
         record["supervisor"] = self.identity
         try:
             folder = RunDir(self.state, message.run["id"])
             cap = self.place.record.get("log_cap")
-            run = ActiveRun(folder, record, code, secrets, self._make_room, cap)
+            run = ActiveRun(folder, record, code, secrets, self._make_room, cap, bool(posted))
             at_once = self._idle() and self.place.ready and record["kind"] != "program"
             at_once = at_once and not self.leasing.needs(record)
             if at_once and self.place.child is not None:
@@ -233,7 +239,11 @@ class Turns:
     def _close(self, run: ActiveRun, state: str, exit_code: int) -> None:
         self.served = True
         self.last_used = time.monotonic()
-        run.end(state, exit_code)
+        self.exit_code = exit_code
+        if self.abandoned:
+            run.abandon()
+        else:
+            run.end(state, exit_code)
         self._tell()  # nobody has to wait for the record, which takes longer than a small cell
         run.close()
         if state != "finished" or self.last_used - self._counted > LATELY:
@@ -392,11 +402,15 @@ class Turns:
         self.place.drain()
         was_ready, said, setup = self.place.ready, self.place.setup_tail, self.place.setup_failure()
         code = child.exit_code if child.exit_code is not None else 137
+        if code > 128 and self.place.record.get("job") and run is not None and not run.stopping:
+            time.sleep(SAME_MOMENT)  # whoever ended it may be ending all of the job
         self.place.release()
         if run is None or self.leasing.seeking:
             return
         if run.stopping:
             self._end(*endings.of_stopped(run, code))
+        elif self.abandoned:
+            self._end("stopped", code)
         elif setup is not None:
             self._failed_to_start(f"env_setup of {run.record.get('host', 'the host')} {setup}", code or 1)
         elif not was_ready:

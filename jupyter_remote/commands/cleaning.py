@@ -18,6 +18,7 @@ _NAMED = 20
 _KINDS = {
     "processes": ("process", "of dead sessions"),
     "sessions": ("dead session", "nobody runs it any more"),
+    "jobs": ("folder of a job", "the job is over"),
     "agents": ("old agent", "nobody uses it"),
     "leases": ("GPU lease", "nobody holds it"),
     "environments": ("half-built environment", "nobody builds it"),

@@ -142,7 +142,7 @@ def _session_row(session: Facts) -> tuple[object, ...]:
     active, idle, ends_in = session.get("active"), session.get("idle_seconds"), session.get("ends_in")
     return (
         session["name"],
-        "does not answer" if session.get("silent") else active,
+        "does not answer" if session.get("silent") else "job waits" if session.get("waiting") else active,
         len(session.get("queued") or ()),
         "" if active or idle is None else format_duration(idle),
         "" if active or ends_in is None else format_duration(ends_in),

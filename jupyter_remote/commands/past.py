@@ -103,6 +103,11 @@ def info(values: Values, show: Show) -> None:
         print(f"{found.host}: {error.message}; as of {_clock(found.row['seen'])}:", file=sys.stderr)
         _print_facts(document_of(found.row))
         return
+    if "job" in told["record"]:
+        from .. import jobs
+
+        jobs.settle(found.remote().connection(), [told["record"]])
+        jobs.note_use(found.remote().connection(), [told["record"]])
     learn(found.remote(), [{**told["record"], "code": told["code"]}])
     if values["json"]:
         print_json(told)
@@ -145,6 +150,8 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "wall time": _seconds(record.get("seconds")),
         "CPU time": _seconds(used.get("cpu_seconds")),
         "peak memory": _size(used.get("peak_memory")),
+        "job": _job(record),
+        "job used": _job_used(record.get("job_used") or {}),
         "peak GPU memory": _size(used.get("gpu_memory")),
         "command": record.get("command"),
         "remote command": " ".join(map(str, record.get("remote_command") or [])),
@@ -160,6 +167,22 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "driver": next((gpu.get("driver") for gpu in record.get("gpus") or []), None),
         "variables": ", ".join(record.get("env_names") or []),
     }
+
+
+def _job(record: dict[str, Any]) -> str | None:
+    job = record.get("job") or {}
+    return f"{job.get('launcher')} {job.get('id')}" if job else None
+
+
+def _job_used(facts: dict[str, Any]) -> str | None:
+    if not facts:
+        return None
+    if "elapsed_seconds" not in facts:  # an array: by task
+        return "; ".join(f"{name}: {_job_used(one)}" for name, one in sorted(facts.items()))
+    told = [f"{_seconds(facts['elapsed_seconds'])} elapsed", f"{facts.get('cpu_time')} CPU"]
+    if facts.get("peak_memory"):
+        told.append(f"{_size(facts['peak_memory'])} peak memory")
+    return ", ".join([*told, str(facts.get("tres") or "")]).rstrip(", ")
 
 
 def _files(manifest: dict[str, Any] | None) -> str:

@@ -33,7 +33,7 @@ def watch(values: Values, show: Show) -> int:
 def logs(values: Values, show: Show) -> None:
     """`logs ID [--tail N] [--follow] [--host HOST]`."""
     remote, run_id = _found(values)
-    log = remote.log(run_id, values["tail"])
+    log = remote.log(run_id, values["tail"], values["rank"])
     for piece in log:
         _write(piece)
     if values["follow"]:

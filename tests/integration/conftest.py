@@ -6,6 +6,7 @@ from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
 from island import island
 from s3_server import s3
+from slurm_cluster import slurm
 from sshd import pytest_runtest_makereport, ssh_host, sshd
 from two_hosts import bench
 
@@ -18,6 +19,7 @@ __all__ = [
     "pytest_runtest_makereport",
     "bench",
     "s3",
+    "slurm",
     "ssh_host",
     "sshd",
 ]

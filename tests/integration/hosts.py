@@ -31,6 +31,7 @@ class Place:
         files: where tests can put files that code on the host finds, as the host's user.
         state: the host's state folder.
         open: another, independent client of the same host.
+        reopen: the same, with other settings.
     """
 
     remote: Remote
@@ -38,6 +39,7 @@ class Place:
     files: Path
     state: Path
     open: Callable[[], Remote]
+    reopen: Callable[..., Remote]
 
     def run(self, code: str, **options: Any) -> Run:
         """Runs a cell to its end."""
@@ -106,8 +108,10 @@ def local(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield from make_place(request, tmp_path, "local")
 
 
-def make_place(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Place]:
-    """Connects, and ends all sessions afterwards."""
+def make_place(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, settings: dict[str, Any] | None = None
+) -> Iterator[Place]:
+    """Connects, with those settings, and ends all sessions afterwards."""
     workspace = tmp_path / "project"
     workspace.mkdir()
     opened: list[Remote] = []
@@ -117,15 +121,16 @@ def make_place(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Ite
         host: SshHost = request.getfixturevalue("ssh_host")
         name, options = "direct", {"transport": kind, "workspace": f"~/{tmp_path.name}"}
 
-    def open_another() -> Remote:
+    def open_another(**others: Any) -> Remote:
         from jupyter_remote.config import Config
 
-        opened.append(Remote(Config.load(workspace).host(name, options), workspace))
+        wanted = {**options, **(settings or {}), **others}
+        opened.append(Remote(Config.load(workspace).host(name, wanted), workspace))
         return opened[-1]
 
     remote = open_another()
     home = tmp_path if kind == "local" else host.home
-    yield Place(remote, workspace, home, Path(remote.info["state"]), open_another)
+    yield Place(remote, workspace, home, Path(remote.info["state"]), open_another, open_another)
     remote.stop_sessions()
     for one in opened:
         one.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_remote.config import Config
+from jupyter_remote.config_models import SlurmOptions
 from jupyter_remote.hosts.checks import CHECKS
 from jupyter_remote.hosts.imports import FORMATS
 from jupyter_remote.options import CELL, walk
@@ -28,6 +29,7 @@ PAGES = [
     "docs/ssh.md",
     "docs/forward.md",
     "docs/archives.md",
+    "docs/slurm.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -69,6 +71,7 @@ def test_the_list_of_commands_is_complete() -> None:
         "docs/environments.md",
         "docs/forward.md",
         "docs/archives.md",
+        "docs/slurm.md",
     ],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
@@ -118,6 +121,17 @@ def test_code_map_names_modules_that_exist() -> None:
     assert [
         p for p in paths if not any((base / p).exists() for base in (ROOT, ROOT / "jupyter_remote"))
     ] == []
+
+
+def test_the_example_of_slurm_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", text("docs/slurm.md"), re.DOTALL)
+    (tmp_path / "hosts.yaml").write_text(example, encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
+    assert Config.load().host("cluster").slurm.time == "02:00:00"
+    named = set(
+        re.findall(r"`([a-z]+)`", text("docs/slurm.md").partition("Keys are")[2].partition("and every")[0])
+    )
+    assert named <= set(SlurmOptions.model_fields)
 
 
 def test_example_configuration_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

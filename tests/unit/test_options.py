@@ -68,6 +68,7 @@ def test_every_command_has_a_help_page(
 def test_a_cell_line_in_full() -> None:
     values = cell(
         "dgx01 --no-sync --session s1 --cwd 'my runs' --env A=1 --env 'B=x=y z' --pass-env HOME"
+        " --launcher slurm --set gpus=1 --set time=2h"
         " --timeout 1h30m --label=first --dry-run --quiet --output 2M"
     )
     assert values == {
@@ -86,6 +87,8 @@ def test_a_cell_line_in_full() -> None:
         "gpus": None,
         "min_free": None,
         "wait": None,
+        "launcher": "slurm",
+        "set": (("gpus", "1"), ("time", "2h")),
         "timeout": 5400.0,
         "detach": False,
         "label": "first",

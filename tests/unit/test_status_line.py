@@ -56,6 +56,21 @@ def test_it_follows_the_run_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[-1] == "" and len(seen) == 1
 
 
+def test_a_job_that_waits_is_told_of_until_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_remote.status_line._EVERY_S", 0.01)
+    lines = Lines()
+    with StatusLine("h", lines.write, appears_after=0.01) as status:
+        take = status.before(lambda event: None)
+        status.job("queued (12 ahead, est. 10:40)")
+        lines.wait_for("h · queued (12 ahead, est. 10:40)")
+        status.job("")
+        lines.wait_for("h · waiting for the session")
+        take(state("running"))
+        status.job("queued")  # an answer that comes late
+        lines.wait_for("h · running 0:00")
+    assert "h · queued" not in lines
+
+
 def test_in_a_terminal_it_is_gone_before_anything_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jupyter_remote.status_line._EVERY_S", 0.001)
     lines = Lines()

@@ -1,0 +1,93 @@
+"""How a process is started on a host: one module per kind, pure text and argv.
+
+A launcher decides and never acts: it takes settings and answers, and returns text, argv and judgements.
+What it returns is carried out by the agent on the host (`agent/jobs.py`, `agent/polling.py`), so no module
+here opens a connection, a file or a process, and each of them can be tested with strings.
+
+**The contract.** A module is a launcher when it has these (`Launcher` below says it to the type checker):
+
+``SETTINGS``
+    The section of `hosts.yaml` that is this launcher's (`slurm`, `pbs`, ...); `--set KEY=VALUE` overlays it.
+``order(host, work)``
+    What is submitted for a session or a program: an :class:`~.job.Order`, or None when the agent starts the
+    process itself (`process`). Its script has to run ``{python} {boot} {state} {session} -1 -1`` (the
+    supervisor, words already quoted for sh) and to leave the exit code and what the scheduler says in
+    ``{folder}/end``, by a rename, as its last act. Raises `UsageError` for a setting that can't be meant.
+``poll()``
+    The argv whose one answer tells how all jobs of this user stand.
+``standings(answer)``
+    From that answer, how each job stands, by id. Raises :class:`~.job.NoAnswer` when the scheduler could
+    not be
+    asked: that is not a job that is gone.
+``line(standing)`` / ``queue(standing)``, ``ahead(answer, standing)``
+    What the status line says of a job that has not started; the argv that tells how many are before it (None:
+    not known), and that number.
+``ended(text)``
+    How a job stood by what its script left in ``end``.
+``verdict(standing)``
+    What the end of a job means for a run that has none in its log: state, exit code, reason.
+``refused(host, said, code)``
+    The error for a job that was not taken, with advice.
+``accounting(ids)``, ``used(answer)``
+    The argv that tells what jobs have used (None: there is none), and that, by id.
+
+The registry is this dict; a kind that is not in it is not there.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import UsageError
+from .job import Answer, Order, Standing, Verdict, Work
+
+if TYPE_CHECKING:
+    from ..config_models import HostConfig
+    from ..errors import LaunchError
+
+# Imported when they are used: most hosts need `process`, which is nothing.
+LAUNCHERS = {"process": ".process", "slurm": ".slurm"}
+
+
+class Launcher(Protocol):
+    """What each module of this package is."""
+
+    SETTINGS: str
+
+    def order(self, host: HostConfig, work: Work) -> Order | None: ...
+
+    def poll(self) -> list[str]: ...
+
+    def standings(self, answer: Answer) -> dict[str, Standing]: ...
+
+    def line(self, standing: Standing, ahead: int | None) -> str: ...
+
+    def queue(self, standing: Standing) -> list[str] | None: ...
+
+    def ahead(self, answer: Answer, standing: Standing) -> int | None: ...
+
+    def ended(self, text: str) -> Standing: ...
+
+    def verdict(self, standing: Standing) -> Verdict: ...
+
+    def refused(self, host: str, said: str, code: int) -> LaunchError: ...
+
+    def accounting(self, ids: list[str]) -> list[str] | None: ...
+
+    def used(self, answer: Answer) -> dict[str, dict[str, object]]: ...
+
+
+def launcher(kind: str) -> Launcher:
+    """The launcher of that kind.
+
+    Raises:
+        UsageError: there is none; the valid ones.
+    """
+    if kind not in LAUNCHERS:
+        near = get_close_matches(kind, LAUNCHERS, n=1)
+        guess = f"; did you mean {near[0]}?" if near else "."
+        raise UsageError(f"there is no launcher {kind!r}{guess} Valid: {', '.join(LAUNCHERS)}")
+    found: Launcher = import_module(LAUNCHERS[kind], __name__)
+    return found
