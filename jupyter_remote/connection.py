@@ -22,6 +22,7 @@ from .config_models import HostConfig
 from .errors import ConnectionLost, ProtocolError
 from .failed import Changed, Missing, Stale, error_of
 from .transports import Channel, Prompter, Transport, make_transport
+from .watchdog import Watchdog
 
 __all__ = ["Changed", "Connection", "Missing", "Stale", "Stream"]
 
@@ -30,50 +31,6 @@ _TICK = 0.5
 # An agent sends as long as it has any credit, so the last frame may go beyond the window.
 _FRAME = 256
 _MORE = MAX_PAYLOAD + (1 << 20)
-
-
-class _Watchdog:
-    """Ends a channel on which no agent appears in time; the user's time to answer is not counted.
-
-    Args:
-        seconds: how long it may take.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._bite: Callable[[], None] | None = None
-        self._timer: threading.Timer | None = None
-
-    def start(self, bite: Callable[[], None]) -> None:
-        self._bite = bite
-        self._timer = threading.Timer(self._seconds, bite)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def patient(self, ask: Prompter | None) -> Prompter | None:
-        """`ask`, during which nothing is ended."""
-        return None if ask is None else _Patient(ask, self)
-
-    def again(self) -> None:
-        if self._bite is not None:
-            self.start(self._bite)
-
-
-class _Patient:
-    def __init__(self, ask: Prompter, watchdog: _Watchdog) -> None:
-        self._ask = ask
-        self._watchdog = watchdog
-
-    def ask(self, prompt: str, *, secret: bool) -> str | None:
-        self._watchdog.cancel()
-        try:
-            return self._ask.ask(prompt, secret=secret)
-        finally:
-            self._watchdog.again()
 
 
 class Stream:
@@ -239,7 +196,7 @@ class Connection:
         Raises:
             ConnectError, LaunchError, DiskFull: each with its advice.
         """
-        watchdog = _Watchdog(patience or host.connect_timeout + 30)
+        watchdog = Watchdog(patience or host.connect_timeout + 30)
         transport = make_transport(host, watchdog.patient(ask))
         try:
             # The built-in host is this very machine, so its Python is known: our own.
