@@ -179,6 +179,8 @@ def _containers(facts: Facts) -> Finding:
             "Ask to be put into the group `docker` (which is as good as root), or for "
             "rootless podman or apptainer."
         )
+    elif name == "podman" and ("newuidmap" in why or "/etc/sub" in why):
+        remedy = "Ask who runs the machine to prepare it for rootless podman (uidmap, subuid and subgid)."
     elif "daemon" in why.lower():
         remedy = (
             "Its daemon does not run: `systemctl start docker` as root, or `systemctl --user start docker`."

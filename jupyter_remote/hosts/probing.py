@@ -61,6 +61,17 @@ _SETUP = "JUPYTER_REMOTE_ENV_SETUP"
 _IN_SETUP = f'eval "${_SETUP}" || exit $?; unset {_SETUP}; exec "$@"'
 _BASH = 'b=`command -v bash` || b=/bin/sh; exec "$b" -c "$0" "$b" "$@"'
 
+# Without root its first command starts a process that stays (`catatonit`), and nothing may stay of a look:
+# unless that is there already, podman is not asked itself, but for what it needs.
+_PODMAN = (
+    "command -v podman > /dev/null || exit 127; u=`id -u`; "
+    'p=`cat "${XDG_RUNTIME_DIR:-/tmp/podman-run-$u}/libpod/tmp/pause.pid" 2> /dev/null`; '
+    'if [ "$u" = 0 ] || { [ -n "$p" ] && kill -0 "$p" 2> /dev/null; }; '
+    "then exec podman info --format '{{.Version.Version}}'; fi; "
+    "command -v newuidmap > /dev/null || { echo 'newuidmap is missing (package uidmap)'; exit 1; }; "
+    'for f in /etc/subuid /etc/subgid; do grep -qE "^(`id -un`|$u):" $f || '
+    '{ echo "$f has no line for `id -un`"; exit 1; }; done; podman --version'
+)
 _GPU_COLUMNS = "index,name,memory.total,driver_version,compute_mode"
 
 _COMMANDS: dict[str, list[str]] = {
@@ -78,7 +89,7 @@ _COMMANDS: dict[str, list[str]] = {
     "mps": ["sh", "-c", "ps -e -o user= -o args= | grep '[n]vidia-cuda-mps-control'"],
     "rocm": ["rocm-smi", "--showproductname"],
     "docker": ["docker", "info", "--format", "{{.ServerVersion}}"],
-    "podman": ["podman", "info", "--format", "{{.Version.Version}} rootless={{.Host.Security.Rootless}}"],
+    "podman": ["sh", "-c", _PODMAN],
     "apptainer": ["apptainer", "--version"],
     "singularity": ["singularity", "--version"],
     "slurm": ["sinfo", "--version"],

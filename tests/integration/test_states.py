@@ -268,7 +268,9 @@ def test_a_time_limit_needs_no_viewer(local: Place) -> None:
     for run in runs:
         record = await_true(lambda run=run: (r := record_of(local, run)).get("ended") and r)
         assert (record["state"], record["exit_code"]) == ("stopped", 124)
-        assert record["reason"] == "over its time limit of 0.3 s" and record["seconds"] >= 0.3
+        assert record["reason"] == "over its time limit of 0.3 s"
+        # Of one whose interpreter took longer to start, nothing has run.
+        assert record["seconds"] >= 0.3 or record["seconds"] == 0
 
 
 def test_a_time_limit_holds_for_an_interpreter_that_does_not_start(local: Place) -> None:

@@ -72,9 +72,11 @@ def test_one_that_is_cancelled_stops_no_other() -> None:
 
 
 def test_an_interrupt_ends_all_of_it() -> None:
+    before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
         Desk(User(same=KeyboardInterrupt())).run(HOSTS, log_in(dict.fromkeys(HOSTS, "pw")))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("jupyter-remote ")]
+    started = set(threading.enumerate()) - before
+    assert not [thread for thread in started if thread.name.startswith("jupyter-remote ")]
 
 
 def test_a_fault_is_that_hosts_own() -> None:

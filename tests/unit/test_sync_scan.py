@@ -254,7 +254,7 @@ def test_what_is_no_file_is_left_out_and_named(workspace: Path) -> None:
 
 @pytest.mark.parametrize("path", ["locked", "folder/"])
 def test_what_cannot_be_read_is_named(workspace: Path, path: str) -> None:
-    for folder in [workspace, *workspace.parents[:3]]:
+    for folder in [workspace, *workspace.parents[:4]]:
         folder.chmod(folder.stat().st_mode | 0o055)
     if path.endswith("/"):
         (workspace / path).mkdir(mode=0o000)
