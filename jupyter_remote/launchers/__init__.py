@@ -15,7 +15,8 @@ here opens a connection, a file or a process, and each of them can be tested wit
     supervisor, words already quoted for sh) and to leave the exit code and what the scheduler says in
     ``{folder}/end``, by a rename, as its last act. Raises `UsageError` for a setting that can't be meant.
 ``poll()``
-    The argv whose one answer tells how all jobs of this user stand.
+    The argv whose one answer tells how all jobs of this user stand; a word ``{state}`` is the host's state
+    folder.
 ``standings(answer)``
     From that answer, how each job stands, by id. Raises :class:`~.job.NoAnswer` when the scheduler could
     not be

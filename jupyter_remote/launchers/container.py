@@ -160,7 +160,7 @@ def _apptainer(wanted: ContainerOptions) -> list[str]:
 
 def poll() -> list[str]:
     """Those of this user that have not left an end."""
-    return ["sh", "-c", POLL]
+    return ["sh", "-c", POLL, "{state}"]
 
 
 def standings(answer: Answer) -> dict[str, Standing]:

@@ -212,8 +212,9 @@ def filled(text: str, values: dict[str, str]) -> str:
 
 
 # How those stand that have not left an end. One whose watcher lives runs, or waits for its image; no engine
-# is asked. Without the watcher (the host was restarted) the engine says what it knows.
-POLL = """cd "${JUPYTER_REMOTE_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/jupyter-remote}/jobs" || exit 0
+# is asked. Without the watcher (the host was restarted) the engine says what it
+# knows. $0 is the state folder.
+POLL = """cd "$0/jobs" || exit 0
 for job in *; do
     [ -e "$job/container" ] && [ ! -e "$job/end" ] || continue
     read -r engine pid <"$job/container"
@@ -231,13 +232,14 @@ for job in *; do
     fi
 done"""
 
-# Those that nobody watches any more: ended, never started, or of a folder that is gone.
+# Those of this state folder that nobody watches any more: ended, never started, or their own folder is gone.
 _LEFT = """user=$(id -u)
 for engine in docker podman; do
     command -v "$engine" || continue
     "$engine" ps -a --filter "label=@label.user=$user" --format '{{.Names}} {{.Status}}' |
     while read -r name status _; do
         job=$("$engine" container inspect -f '{{index .Config.Labels "@label.job"}}' "$name")
+        case "$job" in "$0"/jobs/*) ;; *) continue ;; esac
         [ "$status" = Up ] && [ -d "$job" ] && continue
         [ -e "$job/container" ] && [ ! -e "$job/end" ] && read -r _ pid <"$job/container" &&
             kill -0 "$pid" && continue
@@ -249,4 +251,4 @@ done 3>&1 >/dev/null 2>&1"""
 def left(*, remove: bool) -> list[str]:
     """The argv that names the containers of this user which nobody watches any more, or removes them too."""
     act = '"$engine" rm -f "$name"' if remove else "true"
-    return ["sh", "-c", filled(_LEFT, {"label": LABEL, "do": act})]
+    return ["sh", "-c", filled(_LEFT, {"label": LABEL, "do": act}), "{state}"]
