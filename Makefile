@@ -23,7 +23,7 @@ demo:
 
 test:
 	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core \
-		slurm-wlm munge
+		slurm-wlm munge podman runc docker.io iptables
 	@scripts/environment test e2e
 	@scripts/test
 

@@ -98,15 +98,24 @@ class SyncOptions(Section):
 
 
 class ContainerOptions(Section):
-    """`container:`: where the worker runs when `launcher: container`."""
+    """`container:`: what a session or program runs in when `launcher: container`."""
 
     engine: Literal["docker", "podman", "apptainer"] = "docker"
     image: str | None = None
-    network: str | None = None
+    # The Python of the cells, in the image.
+    python: str | None = None
+    network: Word | None = None
     gpus: str | None = None
+    memory: Word | None = None
+    cpus: Amount | None = None
+    shm: Word | None = None
+    user: Word | None = None
+    pull: Literal["missing", "never"] = "missing"
     env: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    # How often it is looked whether a container is still watched, and no engine is asked for that.
+    poll: Annotated[Duration, Field(ge=1)] = 2.0
 
 
 class SlurmOptions(Section):

@@ -197,7 +197,7 @@ def status_line(run: Run) -> str:
     state = run.state
     words = [f"{_MARKS.get(state, '·')} {run.host}"]
     if state == "failed":
-        words.append(f"exit {run.exit_code}")
+        words.append(f"exit {run.exit_code}: {run.reason}" if run.reason else f"exit {run.exit_code}")
     elif state != "finished":
         words.append(f"{state}: {run.reason}" if run.reason else state)
     if run.label:

@@ -274,11 +274,12 @@ class Board:
         return time.monotonic() < self._hurry and left > ENDING_S
 
     def _interval(self, watched: list[_Watched]) -> float:
-        longest = self._link.host.slurm.poll
+        sections = {launcher(str(one.run.record["job"]["launcher"])).SETTINGS for one in watched}
+        longest = float(min(getattr(self._link.host, section).poll for section in sections))
         if time.monotonic() < self._hurry:
             return ENDING_S
         if self._failures:
-            return float(min(WAITING_S * 2 ** (self._failures - 1), longest))
+            return min(WAITING_S * 2.0 ** (self._failures - 1), longest)
         return min(WAITING_S, longest) if any(not one.started for one in watched) else longest
 
     def _look(self, watched: list[_Watched], age: float) -> None:

@@ -72,4 +72,14 @@ def _clean(
 ) -> dict[str, Any]:
     options |= {"workspace": remote.mirror if mirror else None, "runs": runs}
     payload = b"" if only is None else zlib.compress(json.dumps(list(only)).encode("ascii"))
-    return ask(remote, m.Clean(options), payload)
+    # First, because the folder of a container's job may go now.
+    containers = _containers(remote, remove=not options["dry_run"]) if options.get("sizes") else []
+    return {**ask(remote, m.Clean(options), payload), "containers": containers}
+
+
+def _containers(remote: Remote, *, remove: bool) -> list[str]:
+    """The containers of this user that nobody watches: engine and name."""
+    from . import jobs
+    from .launchers.container import left
+
+    return jobs.ask(remote.connection(), left(remove=remove), 0)[0].out.splitlines()

@@ -85,11 +85,14 @@ WAIT = Option(
     "[DURATION]",
 )
 LAUNCHER = Option(
-    "launcher", "how the process starts: `process`, or `slurm` for a job of its scheduler", "text", "KIND"
+    "launcher",
+    "how the process starts: `process`, `container`, or `slurm` for a job of its scheduler",
+    "text",
+    "KIND",
 )
 SET = Option(
     "set",
-    "a setting of the launcher, for a process that is to be started: `partition=gpu`, `time=2h`",
+    "a setting of the launcher, for a process that is to be started: `partition=gpu`, `image=python:3.12`",
     "pair",
     "KEY=VALUE",
     repeatable=True,

@@ -65,10 +65,12 @@ def session_settings(
     """
     from .launchers.choice import ordered  # after what every start has to import
 
+    order = ordered(host, name, one_run, launcher, resources)
+    python = (order or {}).pop("python", host.interpreter)
     return {
-        "launcher": ordered(host, name, one_run, launcher, resources),
+        "launcher": order,
         "name": name,
-        "python": host.interpreter,
+        "python": python,
         "env_root": host.env_root,
         "env_setup": host.env_setup,
         "env_setup_timeout": host.env_setup_timeout,

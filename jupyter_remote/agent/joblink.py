@@ -11,7 +11,7 @@ from . import jobs
 from . import messages as m
 from .launch import boot_argv
 from .mailbox import Mailbox, Pace, listing
-from .paths import remove_tree
+from .paths import read_json, remove_tree
 from .relay import Relay
 from .rundir import FINAL_STATES, RunDir
 from .sessions import NoSession, SessionEnded, SupervisorLink, folder_of
@@ -37,7 +37,9 @@ def launch(state: str, folder: str, spec: dict[str, Any]) -> JobLink:
         jobs.Refused: it was not taken.
         OSError: a folder could not be written.
     """
-    return JobLink(state, jobs.submit(state, folder, spec))
+    record = jobs.submit(state, folder, spec)
+    # What its supervisor has written meanwhile, where it has been waited for.
+    return JobLink(state, read_json(os.path.join(folder, "session.json")) or record)
 
 
 def connect(state: str, record: dict[str, Any]) -> JobLink | None:
@@ -67,6 +69,14 @@ def _relay(record: dict[str, Any]) -> Relay | None:
     return found if found.ready and not found.over else None
 
 
+def _straight(record: dict[str, Any]) -> SupervisorLink | None:
+    """A connection to the supervisor's socket, where its folder is on this machine."""
+    try:
+        return SupervisorLink(record["socket"]) if record["launcher"].get("direct") else None
+    except (OSError, KeyError):
+        return None  # it has not started yet, or has its socket elsewhere: there is the mailbox
+
+
 class JobLink(SupervisorLink):
     """A connection to the supervisor of a job: by a relay where there is one, by its mailbox where not.
 
@@ -87,7 +97,7 @@ class JobLink(SupervisorLink):
         self._watch: m.Watch | None = None
         self._posted: list[str] = []
         relay = _relay(record) if not tasks else None
-        self._direct = SupervisorLink("", relay.open()) if relay is not None else None
+        self._direct = SupervisorLink("", relay.open()) if relay is not None else _straight(record)
 
     @property
     def started(self) -> bool:
@@ -202,9 +212,9 @@ class JobLink(SupervisorLink):
         Raises:
             NoSession: the scheduler did not take it.
         """
-        argv = [
-            word.replace("{id}", jobs.number_of(self._place)) for word in self._record["launcher"]["cancel"]
-        ]
+        script, number = os.path.join(self._place, "script"), jobs.number_of(self._place)
+        words = self._record["launcher"]["cancel"]
+        argv = [word.replace("{script}", script).replace("{id}", number) for word in words]
         if why is not None:
             try:
                 super().ask(m.StopSession(), timeout=0)  # should it start all the same

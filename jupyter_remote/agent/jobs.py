@@ -20,6 +20,7 @@ import time
 from .launch import boot_argv, environment
 from .mailbox import Mailbox, listing
 from .paths import read_json, remove_tree, write_json
+from .processes import boot_id
 from .sessions import NoSession
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
@@ -62,7 +63,11 @@ def is_over(state: str, record: dict[str, Any]) -> bool:
     """Whether the job of that ``session.json`` was never submitted, or takes no more requests."""
     place = home(state, record["job"]["key"])
     names = listing(place)
-    return "job.json" not in names or not {"in", "tasks"}.intersection(names) or over(place)
+    if "job.json" not in names or not {"in", "tasks"}.intersection(names):
+        return True
+    # One that runs on this machine has not outlived its boot, whoever should have noted its end.
+    boot = (record.get("supervisor") or {}).get("boot")
+    return over(place) or bool(record["launcher"].get("direct") and boot and boot != boot_id())
 
 
 def command(argv: list[str], timeout: float | None = None) -> tuple[int, str, str]:
@@ -118,7 +123,7 @@ def submit(state: str, folder: str, spec: dict[str, Any]) -> dict[str, Any]:
     write_json(os.path.join(folder, "session.json"), dict(record, mailbox=place))
     script = os.path.join(place, "script")
     with open(script, "w", encoding="utf-8") as file:
-        file.write(_script(order, state, folder, place, str(spec["name"])))
+        file.write(_script(spec, state, folder, place))
     os.chmod(script, 0o700)
     argv = [word.replace("{script}", script).replace("{folder}", place) for word in order["submit"]]
     code, out, said = command(argv, SUBMIT_S)
@@ -131,7 +136,8 @@ def submit(state: str, folder: str, spec: dict[str, Any]) -> dict[str, Any]:
     return dict(record, mailbox=place)
 
 
-def _script(order: dict[str, Any], state: str, folder: str, place: str, name: str) -> str:
+def _script(spec: dict[str, Any], state: str, folder: str, place: str) -> str:
+    order, name = spec["launcher"], str(spec["name"])
     first, *rest = boot_argv([sys.executable, "-I", "-S"], "supervisor")
     words = {
         "{folder}": shlex.quote(place),
@@ -139,6 +145,8 @@ def _script(order: dict[str, Any], state: str, folder: str, place: str, name: st
         "{boot}": " ".join(map(shlex.quote, rest)),
         "{state}": shlex.quote(state),
         "{session}": shlex.quote(folder),
+        "{workspace}": shlex.quote(str(spec.get("workspace") or os.path.expanduser("~"))),
+        "{agent}": shlex.quote(rest[-1]),
     }
     if order.get("tasks"):  # the script sets `folder` to that of its task
         words["{state}"], words["{session}"] = '"$folder"', f'"$folder"/sessions/{shlex.quote(name)}'

@@ -26,7 +26,7 @@ GONE = {"end": "", "gone": 1}
 
 def ask(state: str, message: m.Poll) -> dict[str, Any]:
     """The answer to a `Poll`."""
-    argv = [str(word) for word in message.argv]
+    argv = [state if word == "{state}" else str(word) for word in message.argv]
     told: dict[str, Any] = {"code": 0, "out": "", "err": ""}
     if argv:
         told = _answer(state, argv, message.age / 1000)

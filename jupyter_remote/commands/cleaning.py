@@ -17,6 +17,7 @@ _NAMED = 20
 # The noun, and why such things are of no use.
 _KINDS = {
     "processes": ("process", "of dead sessions"),
+    "containers": ("container", "nobody watches it"),
     "sessions": ("dead session", "nobody runs it any more"),
     "jobs": ("folder of a job", "the job is over"),
     "agents": ("old agent", "nobody uses it"),

@@ -8,13 +8,15 @@ here opens a connection, a file or a process, and each of them can be tested wit
 
 ``SETTINGS``
     The section of `hosts.yaml` that is this launcher's (`slurm`, `pbs`, ...); `--set KEY=VALUE` overlays it.
+    Its `poll` says how many seconds may be between two questions.
 ``order(host, work)``
     What is submitted for a session or a program: an :class:`~.job.Order`, or None when the agent starts the
     process itself (`process`). Its script has to run ``{python} {boot} {state} {session} -1 -1`` (the
     supervisor, words already quoted for sh) and to leave the exit code and what the scheduler says in
     ``{folder}/end``, by a rename, as its last act. Raises `UsageError` for a setting that can't be meant.
 ``poll()``
-    The argv whose one answer tells how all jobs of this user stand.
+    The argv whose one answer tells how all jobs of this user stand; a word ``{state}`` is the host's state
+    folder.
 ``standings(answer)``
     From that answer, how each job stands, by id. Raises :class:`~.job.NoAnswer` when the scheduler could
     not be
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from ..errors import LaunchError
 
 # Imported when they are used: most hosts need `process`, which is nothing.
-LAUNCHERS = {"process": ".process", "slurm": ".slurm"}
+LAUNCHERS = {"process": ".process", "container": ".container", "slurm": ".slurm"}
 
 
 class Launcher(Protocol):

@@ -52,7 +52,7 @@ def _overlaid(host: HostConfig, kind: str, section: str, resources: Mapping[str,
     if not section:
         raise UsageError(
             f"--set {next(iter(resources))}=…: the launcher `{kind}` takes no settings; "
-            "--launcher slurm would, or `launcher: slurm` of the host"
+            "--launcher slurm or container would, or `launcher:` of the host"
         )
     settings = getattr(host, section)
     model = type(settings)
@@ -66,7 +66,8 @@ def _overlaid(host: HostConfig, kind: str, section: str, resources: Mapping[str,
             raise UsageError(
                 f"--set {key}: {kind} has no such setting{guess} Valid: {', '.join([*close, *rest])}"
             )
-        values[word] = (value,) if word == "args" else value
+        several = model.model_fields[word].default == ()
+        values[word] = (value,) if word == "args" else tuple(value.split(",")) if several else value
     if problems := complaints(model, values):
         told = "; ".join(
             f"--set {path[0]}={resources.get(str(path[0]), '')}: {text}" for path, text in problems

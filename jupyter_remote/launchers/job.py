@@ -31,8 +31,8 @@ class Order:
 
     Args:
         kind: of the launcher.
-        script: the job's script; ``{python}``, ``{boot}``, ``{state}``, ``{session}`` and ``{folder}`` stand
-            for words quoted for sh.
+        script: the job's script; ``{python}``, ``{boot}``, ``{state}``, ``{session}``, ``{folder}``,
+            ``{workspace}`` and ``{agent}`` (the folder of our code) stand for words quoted for sh.
         submit: argv; it prints the job's id.
         id: a regular expression whose first group is the id in what it prints.
         cancel: argv that ends the job.
@@ -42,6 +42,8 @@ class Order:
             ``folder`` to that of its task.
         each: words before a program's argv that start it on every node; ``{ranks}`` is a folder for what
             those print that are not shown.
+        direct: whether the supervisor's socket can be reached from the host as it is.
+        python: the user's Python there, when that isn't the host's.
     """
 
     kind: str
@@ -52,6 +54,8 @@ class Order:
     relay: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     each: list[str] = field(default_factory=list)
+    direct: bool = False
+    python: str = ""
 
     def document(self) -> dict[str, Any]:
         """As it goes to the host."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from containers import apptainer, docker, image_root, podman
 from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
 from island import island
@@ -11,13 +12,17 @@ from sshd import pytest_runtest_makereport, ssh_host, sshd
 from two_hosts import bench
 
 __all__ = [
+    "apptainer",
+    "bench",
+    "docker",
     "fake_amd",
     "fake_gpus",
+    "image_root",
     "island",
     "local",
     "place",
+    "podman",
     "pytest_runtest_makereport",
-    "bench",
     "s3",
     "slurm",
     "ssh_host",

@@ -19,6 +19,9 @@ from jupyter_remote.events import Event
 # Kind -> (fixture that has to be there, settings of the host).
 LAUNCHERS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "process": (None, {}),
+    "docker": ("docker", {}),
+    "podman": ("podman", {}),
+    "apptainer": ("apptainer", {}),
     "slurm": ("slurm", {"launcher": "slurm"}),
     "slurm by inbox": ("slurm", {"launcher": "slurm", "slurm.control": "inbox"}),
 }
@@ -31,6 +34,7 @@ def launched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A host that starts everything with one of the launchers."""
     fixture, settings = LAUNCHERS[request.param]
     if fixture is not None:
+        settings = settings or request.getfixturevalue(fixture).settings(tmp_path)
         request.getfixturevalue(fixture)
     yield from make_place(request, tmp_path, "local", settings)
 

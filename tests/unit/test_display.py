@@ -29,6 +29,8 @@ class Ended:
         self.seconds = 42.12
         self.label = label
         self.reason = "its processes were ended" if state == "stopped" else None
+        if exit_code == 137 and state == "failed":
+            self.reason = "killed by signal 9 (the host was out of memory)"
         self.left = {"processes": 0} if state == "stopped" else None
         self.in_env = None if label is None else "vision 0123456789ab"
 
@@ -109,6 +111,11 @@ def test_a_terminal_gets_the_text_of_displays_and_errors(monkeypatch: pytest.Mon
     [
         (ended("finished"), "✓ dgx01 · 42.1 s · run 20261122-014500-7f3a"),
         (ended("failed", 3), "✗ dgx01 · exit 3 · 42.1 s · run 20261122-014500-7f3a"),
+        (
+            ended("failed", 137),
+            "✗ dgx01 · exit 137: killed by signal 9 (the host was out of memory) · 42.1 s"
+            " · run 20261122-014500-7f3a",
+        ),
         (
             ended("stopped", 130),
             "■ dgx01 · stopped: its processes were ended · 42.1 s · run 20261122-014500-7f3a"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_remote.config import Config
-from jupyter_remote.config_models import SlurmOptions
+from jupyter_remote.config_models import ContainerOptions, SlurmOptions
 from jupyter_remote.hosts.checks import CHECKS
 from jupyter_remote.hosts.imports import FORMATS
 from jupyter_remote.options import CELL, walk
@@ -30,6 +30,7 @@ PAGES = [
     "docs/forward.md",
     "docs/archives.md",
     "docs/slurm.md",
+    "docs/containers.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -72,6 +73,7 @@ def test_the_list_of_commands_is_complete() -> None:
         "docs/forward.md",
         "docs/archives.md",
         "docs/slurm.md",
+        "docs/containers.md",
     ],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
@@ -121,6 +123,17 @@ def test_code_map_names_modules_that_exist() -> None:
     assert [
         p for p in paths if not any((base / p).exists() for base in (ROOT, ROOT / "jupyter_remote"))
     ] == []
+
+
+def test_the_example_of_containers_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", text("docs/containers.md"), re.DOTALL)
+    (tmp_path / "hosts.yaml").write_text(example, encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
+    assert Config.load().host("dgx").container.env == ("HF_TOKEN",)
+    keys = re.findall(
+        r"`([a-z]+)`", text("docs/containers.md").partition("Keys are")[2].partition(". A missp")[0]
+    )
+    assert set(keys) == set(ContainerOptions.model_fields)
 
 
 def test_the_example_of_slurm_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jupyter_remote.config import Config
-from jupyter_remote.config_models import HostConfig, SlurmOptions
+from jupyter_remote.config_models import ContainerOptions, HostConfig, SlurmOptions
 from jupyter_remote.errors import ConfigError, UsageError
 from jupyter_remote.jobs import Job, verdict
 from jupyter_remote.launchers import LAUNCHERS, Launcher, launcher, slurm
@@ -17,7 +17,8 @@ from jupyter_remote.launchers.job import Answer, NoAnswer, Standing, Work
 
 
 def host(**settings: Any) -> HostConfig:
-    return HostConfig(name="cluster", type="local", slurm=SlurmOptions(**settings))
+    image = ContainerOptions(image="i")
+    return HostConfig(name="cluster", type="local", slurm=SlurmOptions(**settings), container=image)
 
 
 def submitted(**settings: Any) -> list[str]:
@@ -36,11 +37,11 @@ def test_every_launcher_keeps_the_contract(kind: str) -> None:
     assert order.script.rstrip().splitlines()[-2].startswith("mv "), "the end appears whole"
     assert any("{script}" in word for word in order.submit)
     assert any("{id}" in word for word in order.cancel)
-    assert all(isinstance(value, (str, list)) for value in order.document().values())
+    assert all(isinstance(value, (str, list, bool)) for value in order.document().values())
 
 
 def test_an_unknown_launcher_and_an_unknown_setting_name_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"'slrm'; did you mean slurm\? Valid: process, slurm"):
+    with pytest.raises(UsageError, match=r"'slrm'; did you mean slurm\? Valid: process, container, slurm"):
         ordered(host(), "s", None, "slrm")
     with pytest.raises(UsageError, match=r"no such setting; did you mean partition\? Valid: partition, "):
         ordered(host(), "s", None, "slurm", {"parttion": "gpu"})
