@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from . import errors, hosts
     from .agent.version import VERSION as __version__
+    from .campaigns.starting import campaign
     from .pool import connect
     from .remote import Remote
     from .run import Run
@@ -22,6 +23,7 @@ __all__ = [
     "Remote",
     "Run",
     "__version__",
+    "campaign",
     "connect",
     "errors",
     "hosts",
@@ -34,6 +36,7 @@ _LAZY = {
     "Remote": (".remote", "Remote"),
     "Run": (".run", "Run"),
     "__version__": (".agent.version", "VERSION"),
+    "campaign": (".campaigns.starting", "campaign"),
     "connect": (".pool", "connect"),
     "errors": (".errors", ""),
     "hosts": (".hosts", ""),

@@ -115,6 +115,25 @@ def parse(text: str, path: Path) -> Document:
     Raises:
         ConfigError: the text is no YAML, or not the YAML of a configuration; all problems, one per line.
     """
+    data, lines, problems = read(text, path)
+    document = Document(path, data if isinstance(data, dict) else {}, lines)
+    if data is None or data == "":
+        pass
+    elif not isinstance(data, dict):
+        problems.append(f"{path}:1: found {_found(data)}; valid is a mapping with {_listing(ConfigFile)}")
+    else:
+        problems += _invalid(document)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return document
+
+
+def read(text: str, path: Path) -> tuple[Any, dict[KeyPath, int], list[str]]:
+    """The plain data that a text of YAML is, the line of every key, and the keys that are there twice.
+
+    Raises:
+        ConfigError: the text is no YAML.
+    """
     try:
         loader = Loader(text)
         try:
@@ -131,17 +150,7 @@ def parse(text: str, path: Path) -> Document:
         raise ConfigError(f"{path}:{line}: this is no valid YAML: {what}") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}:1: this is no valid YAML: {str(error).splitlines()[0]}") from None
-    document = Document(path, data if isinstance(data, dict) else {}, reader.lines)
-    problems = list(reader.problems)
-    if data is None or data == "":
-        pass
-    elif not isinstance(data, dict):
-        problems.append(f"{path}:1: found {_found(data)}; valid is a mapping with {_listing(ConfigFile)}")
-    else:
-        problems += _invalid(document)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return document
+    return data, reader.lines, list(reader.problems)
 
 
 class _Reader:

@@ -40,6 +40,8 @@ COLUMNS = (
     "options",
     "metrics",
     "archives",
+    "campaign",
+    "step",
     "deleted",
     "seen",
     "source",
@@ -52,7 +54,7 @@ OF_THE_STATE = ("state", "exit_code", "reason", "started", "ended", "seconds")
 # What it takes to run it again, beside the source.
 OPTIONS = (
     *("argv", "script", "cwd", "env", "timeout", "session", "fresh", "sync", "pass_env", "pull"),
-    *("group", "send", "lease"),
+    *("group", "send", "lease", "params"),
 )
 # Columns that hold JSON.
 JSON_COLUMNS = ("remote_command", "options", "metrics", "archives")

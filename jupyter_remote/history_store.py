@@ -47,6 +47,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX runs_deleted ON runs (id) WHERE deleted",
     ),
     ("ALTER TABLE runs ADD COLUMN archives TEXT",),
+    (
+        "ALTER TABLE runs ADD COLUMN campaign TEXT",
+        "ALTER TABLE runs ADD COLUMN step TEXT",
+        "CREATE INDEX runs_campaign ON runs (campaign, id) WHERE campaign NOT NULL",
+        "CREATE TABLE campaigns (name TEXT PRIMARY KEY, id TEXT, hosts TEXT, project TEXT, created REAL)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 
@@ -84,7 +90,7 @@ class Query:
     """Which runs; all conditions hold together, None for no condition.
 
     Args:
-        host, label, notebook: equal to this.
+        host, label, notebook, campaign: equal to this.
         states: one of these.
         since: started at that time or later, seconds since the epoch.
         before: older than the run of this id: the last one of the page before.
@@ -95,6 +101,7 @@ class Query:
     host: str | None = None
     label: str | None = None
     notebook: str | None = None
+    campaign: str | None = None
     states: Sequence[str] = ()
     since: float | None = None
     before: str | None = None
@@ -105,7 +112,7 @@ class Query:
         """The statement, and its values."""
         where: list[str] = ["deleted"] if self.deleted else ["NOT deleted"]
         values: list[Any] = []
-        for name in ("host", "label", "notebook"):
+        for name in ("host", "label", "notebook", "campaign"):
             if (wanted := getattr(self, name)) is not None:
                 where.append(f"{name} = ?")
                 values.append(wanted)
@@ -234,6 +241,36 @@ class Store:
                 f"AND r.state IN ({states}) AND NOT r.deleted)"
             )
         return {row["host"]: row["seen"] for row in self._rows(text, ())}
+
+    def remember(self, name: str, campaign_id: str, hosts: Sequence[str], project: Path) -> None:
+        """Notes where a campaign was started, and for which folder here.
+
+        Raises:
+            HistoryError: as :meth:`write`.
+        """
+        self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        row = (name, campaign_id, " ".join(hosts), str(project), time.time())
+        with self._connection() as db:
+            db.execute("INSERT OR REPLACE INTO campaigns VALUES (?, ?, ?, ?, ?)", row)
+
+    def campaigns(self, name: str | None = None) -> list[Row]:
+        """The campaigns that were started here, newest first, or that one: ``name``, ``hosts``, ``project``.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        where, values = ("WHERE name = ?", (name,)) if name is not None else ("", ())
+        rows = self._rows(f"SELECT * FROM campaigns {where} ORDER BY created DESC", values)
+        return [dict(row, hosts=row["hosts"].split()) for row in rows]
+
+    def hosts_of(self, campaign: str) -> list[str]:
+        """The hosts of the runs that are known of a campaign.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        text = "SELECT DISTINCT host FROM runs WHERE campaign = ? ORDER BY host"
+        return [row["host"] for row in self._rows(text, (campaign,)) if row["host"]]
 
     def _rows(self, text: str, values: Sequence[Any]) -> list[Row]:
         if not self.path.exists():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .remote import Remote
 
 # What a host may have of us that is of no use: each is removed by `clean` without further options.
-KINDS = ("processes", "sessions", "agents", "leases", "environments")
+KINDS = ("processes", "sessions", "agents", "leases", "environments", "campaigns")
 
 
 def find(remote: Remote, *, mirror: bool = False, runs: bool = False) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .option_types import Argument, Command, Kind, Option
+from .options_campaigns import CAMPAIGN
 from .options_env import ENV as ENVIRONMENTS
 from .options_hosts import HOST_COMMANDS
 from .options_runs import CLEAN, HISTORY, RUNS
@@ -165,6 +166,7 @@ LINE = Command(
             exclusive=("follow", "rank"),
         ),
         ENVIRONMENTS,
+        CAMPAIGN,
         RUNS,
         HISTORY,
         CLEAN,

@@ -35,6 +35,7 @@ RUNS = Command(
                 HOST,
                 Option("state", f"runs in this state only: {STATES}", "text", "STATE"),
                 Option("label", "runs with this label only", "text", "TEXT"),
+                Option("campaign", "runs of this campaign only", "text", "NAME"),
                 SINCE,
                 LIMIT,
                 Option("deleted", "the runs in the trash instead"),

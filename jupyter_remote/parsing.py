@@ -108,9 +108,11 @@ def build(
 
 
 def _group(command: Command, handlers: Mapping[tuple[str, ...], Handler]) -> click.Group:
+    taken = [one for sub in command.subcommands if sub.name == command.default for one in sub.arguments]
     group = _Words(
         command.name,
         default=command.default,
+        takes_file=any(argument.kind == "path" for argument in taken),
         help=_help(command),
         short_help=command.help,
         invoke_without_command=True,
@@ -148,15 +150,19 @@ def _help(command: Command) -> str:
 class _Words(click.Group):
     """A click group that keeps the table's order and names the valid words.
 
-    Options without a command before them belong to the default one.
+    Options without a command before them belong to the default one, and so does what looks like a file when
+    that takes one.
     """
 
-    def __init__(self, name: str, default: str, **settings: Any) -> None:
+    def __init__(self, name: str, default: str, takes_file: bool = False, **settings: Any) -> None:
         super().__init__(name, **settings)
         self._default = default
+        self._takes_file = takes_file
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if self._default and args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
+        word = args[0] if self._default and args else ""
+        a_file = self._takes_file and word not in self.commands and ("." in word or "/" in word)
+        if a_file or (word.startswith("-") and word not in ctx.help_option_names):
             args = [self._default, *args]
         return super().parse_args(ctx, args)
 

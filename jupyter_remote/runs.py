@@ -54,7 +54,7 @@ class Unreachable:
 def listing(query: Query, *, ask: bool = True) -> tuple[list[Row], list[Unreachable]]:
     """Runs, newest first, brought up to date by the hosts concerned.
 
-    Those are the named one, or else those whose runs are shown or were not seen to end.
+    Those are the named one, those of a campaign, or else those whose runs are shown or were not seen to end.
 
     Args:
         query: which.
@@ -72,6 +72,10 @@ def listing(query: Query, *, ask: bool = True) -> tuple[list[Row], list[Unreacha
         return rows, []
     if query.host is not None:
         hosts = [query.host]
+    elif query.campaign is not None:
+        from .campaigns.campaign import places
+
+        hosts = places(query.campaign)
     else:
         hosts = list(dict.fromkeys([*(row["host"] for row in rows), *store.hosts(unfinished=True)]))
     answers = ask_all(hosts, lambda remote: refresh(remote, query)) if hosts else []
@@ -88,6 +92,7 @@ def refresh(remote: Remote, query: Query) -> None:
     """
     host = remote.host.name
     asked: dict[str, Any] = {"label": query.label, "deleted": query.deleted, "code": True}
+    asked["campaign"] = query.campaign
     if len(query.states) == 1:
         asked["state"] = query.states[0]
     if query.since is not None:

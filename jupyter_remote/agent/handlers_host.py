@@ -37,6 +37,7 @@ class HostHandlers:
             m.Listening: self.listening,
             m.Poll: self.poll,
             m.Settle: self.settle,
+            m.Campaign: self.campaign,
         }
 
     def status(self, stream: Stream, message: m.Status, _payload: bytes) -> None:
@@ -133,3 +134,11 @@ class HostHandlers:
         from .forwarding import listeners
 
         stream.send(m.Facts({"listening": listeners()}))
+
+    def campaign(self, stream: Stream, message: m.Campaign, _payload: bytes) -> None:
+        """Has a campaign started, resumed, stopped or described."""
+        from .campaigns import act, read_plan
+        from .inventory import pack
+
+        plan = read_plan(stream.reader()) if message.action == "start" else None
+        stream.send_all(pack(act(self.state, message, plan)))

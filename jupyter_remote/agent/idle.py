@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from . import sessions
+from . import campaigns, sessions
 from .launch import boot_argv, environment
 from .paths import read_json, write_json
 
@@ -93,7 +93,7 @@ def in_use(state: str, load: float) -> bool:
     for session in sessions.records(state):
         if session.get("active") or session.get("queued") or session.get("silent"):
             return True
-    return os.getloadavg()[0] > load
+    return campaigns.live(state) or os.getloadavg()[0] > load
 
 
 def _run(state: str, argv: list[str]) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import time
 
 from . import records, remains
+from .campaigns import forgotten
 from .evidence import elsewhere
 from .paths import expand, read_json, remove_tree
 from .processes import alive, command_of
@@ -63,6 +64,7 @@ def clean(state: str, options: dict[str, Any], only: list[str] | None = None) ->
         for run in [] if dry else found:
             records.change(state, "delete", [run.id], None)
             records.change(state, "purge", [run.id], None)
+    told["campaigns"] = forgotten(state, dry)
     return told
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .message import KINDS, Message, MessageError
 from .messages_host import (
+    Campaign,
     Clean,
     EndRemains,
     Environments,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet", "Next", "Poll",
-    "Probe", "RemoveEnvironment", "Sample", "Settle", "Status", "StopSession", "StopWhenIdle",
+    "Campaign", "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet", "Next",
+    "Poll", "Probe", "RemoveEnvironment", "Sample", "Settle", "Status", "StopSession", "StopWhenIdle",
     "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]
 # fmt: on
@@ -326,7 +327,7 @@ class ListRuns(Message):
     """Records of runs, newest first, in Data frames (zlib of JSON) up to End; `records.newest`.
 
     Args:
-        query: limit, before (an id), state, label, since (an id), ids, deleted, code (with it).
+        query: limit, before (an id), state, label, campaign, since (an id), ids, deleted, code (with it).
     """
 
     query: dict[str, Any]

@@ -146,3 +146,19 @@ class Listening(Message):
     """Ports on which something listens; Facts: ``listening``, see `forwarding.listeners`."""
 
     kind: ClassVar[int] = 161
+
+
+class Campaign(Message):
+    """Have a campaign started, resumed, stopped or described (`campaigns.act`); or all, by ``list``.
+
+    For ``start`` its plan follows in Data frames (zlib of JSON) up to End. Answered in Data frames up to End.
+
+    Args:
+        secrets: values of variables that its steps get, never written down.
+    """
+
+    action: str
+    name: str = ""
+    options: dict[str, Any] | None = None
+    secrets: dict[str, Any] | None = None
+    kind: ClassVar[int] = 186

@@ -52,7 +52,7 @@ def newest(state: str, query: dict[str, Any]) -> dict[str, Any]:
 def _matches(record: dict[str, Any], query: dict[str, Any]) -> bool:
     if record.get("kind") == CALLBACK and query.get("ids") is None:
         return False
-    keys = ("state", "label")
+    keys = ("state", "label", "campaign")
     return all(query.get(key) is None or record.get(key) == query[key] for key in keys)
 
 

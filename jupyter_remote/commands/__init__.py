@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ..parsing import Handler
 from . import (
     archiving,
+    campaigns,
     cleaning,
     environments,
     forwarding,
@@ -53,6 +54,13 @@ HANDLERS: Mapping[tuple[str, ...], Handler] = {
     ("env", "create"): environments.create,
     ("env", "list"): environments.list_all,
     ("env", "remove"): environments.remove,
+    ("campaign", "start"): campaigns.start,
+    ("campaign", "status"): campaigns.status,
+    ("campaign", "list"): campaigns.list_all,
+    ("campaign", "stop"): campaigns.stop,
+    ("campaign", "resume"): campaigns.resume,
+    ("campaign", "logs"): campaigns.logs,
+    ("campaign", "pull"): campaigns.pull,
     ("runs", "list"): past.list_runs,
     ("runs", "info"): past.info,
     ("runs", "label"): manage.label,

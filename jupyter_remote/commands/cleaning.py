@@ -23,6 +23,7 @@ _KINDS = {
     "agents": ("old agent", "nobody uses it"),
     "leases": ("GPU lease", "nobody holds it"),
     "environments": ("half-built environment", "nobody builds it"),
+    "campaigns": ("ended campaign", "its runs are gone"),
     "runs": ("ended run", "with all it printed, for good"),
 }
 

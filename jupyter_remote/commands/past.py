@@ -41,6 +41,7 @@ def list_runs(values: Values, show: Show) -> None:
     query = Query(
         host=values["host"],
         label=values["label"],
+        campaign=values["campaign"],
         states=() if state is None else (state,),
         since=values["since"],
         deleted=values["deleted"],
@@ -142,6 +143,9 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "reason": record.get("reason"),
         "label": record.get("label") or None,
         "archived": ", ".join(archives_of(record["id"])),
+        "campaign": record.get("campaign"),
+        "step": record.get("step"),
+        "try": record.get("attempt"),
         "kind": record.get("kind"),
         "session": record.get("session"),
         "notebook": record.get("notebook"),

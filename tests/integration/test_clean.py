@@ -46,6 +46,7 @@ def test_what_nobody_holds_goes(bench: Bench) -> None:
         remote = bench.remote()
         assert leftovers.count(remote) == {
             "processes": 0, "sessions": 0, "agents": 0, "leases": 1, "environments": 2,
+            "campaigns": 0,
         }  # fmt: skip
         told = bench.ask("clean", "one", "--dry-run")
         assert told["leases"] == [str(made["free lease"])]

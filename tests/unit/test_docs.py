@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_remote.campaigns.file import CampaignFile, load, models
+from jupyter_remote.campaigns.plan import make
 from jupyter_remote.config import Config
 from jupyter_remote.config_models import ContainerOptions, SlurmOptions
 from jupyter_remote.hosts.checks import CHECKS
@@ -30,7 +32,11 @@ PAGES = [
     "docs/forward.md",
     "docs/archives.md",
     "docs/slurm.md",
+<<<<<<< HEAD
     "docs/containers.md",
+=======
+    "docs/campaigns.md",
+>>>>>>> w-camp
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -73,7 +79,11 @@ def test_the_list_of_commands_is_complete() -> None:
         "docs/forward.md",
         "docs/archives.md",
         "docs/slurm.md",
+<<<<<<< HEAD
         "docs/containers.md",
+=======
+        "docs/campaigns.md",
+>>>>>>> w-camp
     ],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
@@ -161,3 +171,17 @@ def test_example_setting_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
     set_host("gpu1", dict(pair.split("=") for pair in settings.split()))
     assert Config.load().host("gpu1").user == "me"
+
+
+def test_the_page_about_campaigns_has_a_file_that_can_be_planned_and_names_every_key(tmp_path: Path) -> None:
+    page = text("docs/campaigns.md")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "sweep.yaml").write_text(example)
+    plan = make(load(tmp_path / "sweep.yaml"), (), lambda words: words.split(","))
+    assert len(plan.steps) == 2 + 6 + 1
+    step, _ = models()
+    keys = {*step.model_fields, *CampaignFile.model_fields}
+    assert keys - {key for key in keys if re.search(rf"\b{key}\b", page)} == set()
+    named = re.findall(r"(?:`|remote )(campaign [a-z]+)\b", page)
+    about = {words for words in COMMANDS if words.startswith("campaign ")}
+    assert about - {"campaign list"} <= set(named)

@@ -101,6 +101,7 @@ CONDITIONS = [
     {"host": "h", "states": UNFINISHED},
     {"notebook": "n"},
     {"label": "l"},
+    {"campaign": "c"},
     {"since": 1e9},
     {"before": "2026"},
     {"deleted": True},
@@ -115,6 +116,7 @@ def test_every_listing_is_answered_from_an_index(store: Store, conditions: dict[
         plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {text}", values)]
     db.close()
     assert "USING INDEX" in plan[0]
+    assert "campaign" not in conditions or "runs_campaign" in plan[0]
     # Only the few that have not ended are sorted.
     assert len(plan) == 1 or conditions.get("states") == UNFINISHED
 

@@ -32,6 +32,16 @@ def command(*words: str) -> dict[str, Any]:
     return seen
 
 
+def test_a_file_starts_a_campaign_and_a_name_is_a_word() -> None:
+    for words in (["campaign", "sweep.yaml", "--wait"], ["campaign", "start", "sweep.yaml", "--wait"]):
+        seen = command(*words)
+        assert (seen["file"], seen["wait"], seen["dry_run"]) == ("sweep.yaml", True, False)
+    assert command("campaign", "./sweep", "--host", "a,b")["host"] == "a,b"
+    assert command("campaign", "status", "sweep.v2")["name"] == "sweep.v2"
+    with pytest.raises(UsageError, match=r"unknown command gpu\.lab of %remote sessions"):
+        command("sessions", "gpu.lab")
+
+
 def test_every_command_has_a_handler_and_every_handler_a_command() -> None:
     assert {words for words, _ in LEAVES} == set(HANDLERS)
 
@@ -172,7 +182,9 @@ def test_a_bad_line_answers_in_one_clear_line(line: str, says: str) -> None:
         (["run", "h", "sh", "-c", "x"], "a program with options of its own comes after --"),
         (["run", "h", "--script", "a.py", "--x"], ""),
         (["run", "h", "prog", "--script", "a.py"], "--script and PROGRAM exclude each other"),
-        (["campaign"], "unknown command campaign"),
+        (["campain"], "unknown command campain of %remote; did you mean campaign?"),
+        (["campaign"], "%remote campaign start needs FILE"),
+        (["campaign", "statsu"], "unknown command statsu of %remote campaign; did you mean status?"),
     ],
 )
 def test_bad_words_answer_in_one_clear_line(words: list[str], says: str) -> None:
