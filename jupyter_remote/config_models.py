@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from .durations import parse_duration
 from .errors import UsageError
@@ -70,6 +70,21 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
     )
+    # Other names of keys: those that the users of a program know from its own options.
+    SYNONYMS: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_one_name(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not cls.SYNONYMS:
+            return data
+        found: dict[Any, Any] = {}
+        for key, value in data.items():
+            name = cls.SYNONYMS.get(key, key)
+            if name in found and found[name] != value:
+                raise ValueError(f"one of {name} and {key}: they are the same")
+            found[name] = value
+        return found
 
 
 class SshOptions(Section):
@@ -191,27 +206,73 @@ class SlurmOptions(Section):
     wckey: str | None = None
 
 
+class PbsQueue(Section):
+    """An entry of `pbs.queues`: which jobs `queue: auto` gives to that queue. Amounts are of a whole job."""
+
+    min_cpus: AtLeastOne | None = None
+    max_cpus: AtLeastOne | None = None
+    min_gpus: NotNegative | None = None
+    max_gpus: NotNegative | None = None
+    min_memory: Size | None = None
+    max_memory: Size | None = None
+    max_walltime: Duration | None = None
+
+
 class PbsOptions(Section):
     """`pbs:`: what is asked of PBS when `launcher: pbs`."""
 
+    SYNONYMS: ClassVar[Mapping[str, str]] = {
+        "ncpus": "cpus",
+        "ngpus": "gpus",
+        "mem": "memory",
+        "time": "walltime",
+    }
+
+    # The name of one, or `auto`: the first of `queues` that takes the job.
     queue: str | None = None
+    queues: dict[str, PbsQueue] = Field(default_factory=dict)
     project: str | None = None
     walltime: str | None = None
+    # Of how many nodes; without it the amounts are those of the job, with it of each node.
     nodes: AtLeastOne | None = None
     cpus: AtLeastOne | None = None
     gpus: NotNegative | None = None
     memory: str | None = None
+    # Chunks in PBS's own words, instead of the four before.
+    select: str | None = None
     storage: str | None = None
+    place: str | None = None
+    # Further ones for `-l`: `jobfs=100GB,software=x`.
+    resources: str | None = None
+    account: str | None = None
+    priority: str | None = None
+    depend: str | None = None
+    begin: str | None = None
+    hold: bool | None = None
+    mail_user: str | None = None
+    mail_events: Word | None = None
+    # Of Grid Engine, for several CPUs; `smp` when it is not set.
+    parallel_environment: str | None = None
+    # Seconds between two questions to the scheduler while nobody waits for a job to start.
+    poll: Annotated[Duration, Field(ge=1)] = 30.0
     args: tuple[str, ...] = ()
 
 
 class RayOptions(Section):
     """`ray:`: what is asked of Ray when `launcher: ray`."""
 
+    # Of the cluster's job server, `http://127.0.0.1:8265`; `auto` leaves it to Ray.
     address: str = "auto"
+    # The program there: a name, or its path in an environment that is not on the PATH.
+    program: str = "ray"
     cpus: Amount | None = None
     gpus: Amount | None = None
+    memory: Size | None = None
     resources: dict[str, float] = Field(default_factory=dict)
+    # Seconds between two questions to Ray while nobody waits for a job to start.
+    poll: Annotated[Duration, Field(ge=1)] = 30.0
+    # Further words of `ray job submit`, such as --runtime-env=FILE.
+    args: tuple[str, ...] = ()
 
 
 class Ec2Options(Section):

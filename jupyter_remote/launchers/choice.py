@@ -57,8 +57,10 @@ def _overlaid(host: HostConfig, kind: str, section: str, resources: Mapping[str,
     settings = getattr(host, section)
     model = type(settings)
     values: dict[str, Any] = {}
+    typed: dict[str, str] = {}
     for key, value in resources.items():
         word = key.replace("-", "_")
+        word = model.SYNONYMS.get(word, word)
         if word not in model.model_fields:
             close = nearest(word, model.model_fields)
             rest = [name for name in model.model_fields if name not in close]
@@ -66,10 +68,10 @@ def _overlaid(host: HostConfig, kind: str, section: str, resources: Mapping[str,
             raise UsageError(
                 f"--set {key}: {kind} has no such setting{guess} Valid: {', '.join([*close, *rest])}"
             )
-        values[word] = (value,) if word == "args" else value
+        values[word], typed[word] = (value,) if word == "args" else value, key
     if problems := complaints(model, values):
         told = "; ".join(
-            f"--set {path[0]}={resources.get(str(path[0]), '')}: {text}" for path, text in problems
+            f"--set {typed[str(path[0])]}={resources[typed[str(path[0])]]}: {text}" for path, text in problems
         )
         raise UsageError(told)
     overlaid = model.model_validate({**settings.model_dump(exclude_unset=True), **values})

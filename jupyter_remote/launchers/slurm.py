@@ -154,7 +154,7 @@ def _numbers(text: str) -> list[str]:
 # How jobs stand.
 
 
-def poll() -> list[str]:
+def poll(host: HostConfig) -> list[str]:
     """All jobs of this user, with those that ended some minutes ago."""
     return ["sh", "-c", f'exec squeue -h -t all -u "$(id -un)" -O {_SQUEUE}']
 
