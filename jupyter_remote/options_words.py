@@ -85,7 +85,7 @@ WAIT = Option(
     "[DURATION]",
 )
 LAUNCHER = Option(
-    "launcher", "how the process starts: `process`, or `slurm` for a job of its scheduler", "text", "KIND"
+    "launcher", "how the process starts: `process`, or as a job of `slurm`, `pbs` or `ray`", "text", "KIND"
 )
 SET = Option(
     "set",

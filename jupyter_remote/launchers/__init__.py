@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ..errors import LaunchError
 
 # Imported when they are used: most hosts need `process`, which is nothing.
-LAUNCHERS = {"process": ".process", "slurm": ".slurm", "pbs": ".pbs"}
+LAUNCHERS = {"process": ".process", "slurm": ".slurm", "pbs": ".pbs", "ray": ".ray"}
 
 
 class Launcher(Protocol):
