@@ -5,21 +5,27 @@ from __future__ import annotations
 from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
 from island import island
+from pbs_server import openpbs
+from ray_cluster import real_ray, standin_ray
 from s3_server import s3
-from slurm_cluster import slurm
+from slurm_cluster import slurm, torque
 from sshd import pytest_runtest_makereport, ssh_host, sshd
 from two_hosts import bench
 
 __all__ = [
+    "bench",
     "fake_amd",
     "fake_gpus",
     "island",
     "local",
+    "openpbs",
     "place",
     "pytest_runtest_makereport",
-    "bench",
+    "real_ray",
     "s3",
     "slurm",
     "ssh_host",
     "sshd",
+    "standin_ray",
+    "torque",
 ]

@@ -21,6 +21,11 @@ LAUNCHERS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "process": (None, {}),
     "slurm": ("slurm", {"launcher": "slurm"}),
     "slurm by inbox": ("slurm", {"launcher": "slurm", "slurm.control": "inbox"}),
+    "pbs": ("openpbs", {"launcher": "pbs"}),
+    # The commands of Torque that come with Slurm.
+    "pbs over slurm": ("torque", {"launcher": "pbs"}),
+    "ray": ("standin_ray", {"launcher": "ray"}),
+    "real-ray": ("real_ray", {"launcher": "ray"}),
 }
 
 pytestmark = pytest.mark.slow
@@ -31,7 +36,8 @@ def launched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A host that starts everything with one of the launchers."""
     fixture, settings = LAUNCHERS[request.param]
     if fixture is not None:
-        request.getfixturevalue(fixture)
+        made = request.getfixturevalue(fixture)
+        settings = {**settings, **(made if isinstance(made, dict) else {})}
     yield from make_place(request, tmp_path, "local", settings)
 
 
