@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ..config_models import parse_size
+from ..config_types import parse_size
 from .job import NoAnswer, Phase, Standing
 from .pbs_dialects import seconds_of
 

@@ -16,7 +16,7 @@ from ..durations import parse_duration
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..config_models import PbsOptions
+    from ..config_schedulers import PbsOptions
 
 # Said before the words of each: `$1` is the script, `$2` the folder of the job.
 _CHOOSE = """case "$(qsub --version 2>&1 </dev/null)" in *pbs_version*) {openpbs} ;; esac

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..config_models import parse_size
+from ..config_types import parse_size
 from ..errors import UsageError
 from .pbs_dialects import seconds_of
 
 if TYPE_CHECKING:
-    from ..config_models import PbsOptions, PbsQueue
+    from ..config_schedulers import PbsOptions, PbsQueue
 
 # What is compared: the word of the settings, and its unit for people.
 _AMOUNTS = {"cpus": "CPUs", "gpus": "GPUs", "memory": "memory"}

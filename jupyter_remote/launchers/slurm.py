@@ -11,7 +11,8 @@ from .job import Answer, NoAnswer, Order, Phase, Standing, Work
 from .slurm_words import line, refused, verdict
 
 if TYPE_CHECKING:
-    from ..config_models import HostConfig, SlurmOptions
+    from ..config_models import HostConfig
+    from ..config_schedulers import SlurmOptions
 
 # fmt: off
 __all__ = [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jupyter_remote.config import Config
-from jupyter_remote.config_models import PbsOptions, RayOptions, Section, SlurmOptions
+from jupyter_remote.config_schedulers import PbsOptions, RayOptions, SlurmOptions
+from jupyter_remote.config_types import Section
 from jupyter_remote.hosts.checks import CHECKS
 from jupyter_remote.hosts.imports import FORMATS
 from jupyter_remote.options import CELL, walk

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from jupyter_remote.config import Config
-from jupyter_remote.config_models import HostConfig, PbsOptions
+from jupyter_remote.config_models import HostConfig
+from jupyter_remote.config_schedulers import PbsOptions
 from jupyter_remote.errors import ConfigError, UsageError
 from jupyter_remote.jobs import Job, verdict
 from jupyter_remote.launchers import pbs, pbs_answers

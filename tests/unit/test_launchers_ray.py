@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_remote.config_models import HostConfig, RayOptions
+from jupyter_remote.config_models import HostConfig
+from jupyter_remote.config_schedulers import RayOptions
 from jupyter_remote.errors import UsageError
 from jupyter_remote.launchers import ray
 from jupyter_remote.launchers.choice import ordered
