@@ -69,7 +69,7 @@ slurm:
 
 ray:
 	@scripts/environment test ray
-	@RAY_REAL=1 scripts/test --timeout 120 -k "real-ray or finds_the_cluster" tests/integration/test_launchers.py \
+	@RAY_REAL=1 scripts/test --timeout 120 -k "real-ray and (session or exit_code or ignores) or finds_the_cluster" tests/integration/test_launchers.py \
 		tests/integration/test_ray.py
 
 bench:
