@@ -181,7 +181,7 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
     for key, value in over.items():
         before = merged.get(key)
         if isinstance(before, Mapping) and isinstance(value, Mapping):
-            merged[key] = deep_merge(before, value)
+            merged[key] = deep_merge(_by_one_name(key, before), _by_one_name(key, value))
         else:
             merged[key] = value
     if isinstance(base.get("sync"), Mapping) and isinstance(over.get("sync"), Mapping):
@@ -189,3 +189,15 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
             if key in base["sync"] and key in over["sync"]:
                 merged["sync"][key] = [*base["sync"][key], *over["sync"][key]]
     return merged
+
+
+def _by_one_name(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A section without synonyms, so that a layer replaces what another says by another name."""
+    return {one_name(section, key): value for key, value in values.items()}
+
+
+def one_name(section: str, key: str) -> str:
+    """The name of a key of that section of a host, of which `key` may be a synonym."""
+    field = HostSettings.model_fields.get(section)
+    names: Mapping[str, str] = getattr(field.annotation, "SYNONYMS", {}) if field else {}
+    return names.get(key, key)

@@ -116,6 +116,7 @@ class PbsOptions(Section):
         "mem": "memory",
         "time": "walltime",
     }
+    OF_THE_HOST: ClassVar[tuple[str, ...]] = ("queues",)
 
     # The name of one, or `auto`: the first of `queues` that takes the job.
     queue: str | None = None
@@ -149,6 +150,8 @@ class PbsOptions(Section):
 
 class RayOptions(Section):
     """`ray:`: what is asked of Ray when `launcher: ray`."""
+
+    OF_THE_HOST: ClassVar[tuple[str, ...]] = ("address", "program")
 
     # Of the cluster's job server, `http://127.0.0.1:8265`; `auto` leaves it to Ray.
     address: str = "auto"

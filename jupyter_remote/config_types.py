@@ -69,6 +69,8 @@ class Section(BaseModel):
     )
     # Other names of keys: those that the users of a program know from its own options.
     SYNONYMS: ClassVar[Mapping[str, str]] = {}
+    # Keys that a single call can't overlay: later ones have to find what it started by them.
+    OF_THE_HOST: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -79,6 +81,6 @@ class Section(BaseModel):
         for key, value in data.items():
             name = cls.SYNONYMS.get(key, key)
             if name in found and found[name] != value:
-                raise ValueError(f"one of {name} and {key}: they are the same")
+                raise ValueError(f"only one of `{name}` and `{key}`, which are the same")
             found[name] = value
         return found

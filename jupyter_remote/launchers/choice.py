@@ -61,9 +61,14 @@ def _overlaid(host: HostConfig, kind: str, section: str, resources: Mapping[str,
     for key, value in resources.items():
         word = key.replace("-", "_")
         word = model.SYNONYMS.get(word, word)
+        if word in model.OF_THE_HOST:
+            raise UsageError(
+                f"--set {key}: {section}.{word} is for the settings of the host, not for one call"
+            )
         if word not in model.model_fields:
-            close = nearest(word, model.model_fields)
-            rest = [name for name in model.model_fields if name not in close]
+            valid = [name for name in model.model_fields if name not in model.OF_THE_HOST]
+            close = nearest(word, valid)
+            rest = [name for name in valid if name not in close]
             guess = f"; did you mean {close[0]}?" if close else "."
             raise UsageError(
                 f"--set {key}: {kind} has no such setting{guess} Valid: {', '.join([*close, *rest])}"

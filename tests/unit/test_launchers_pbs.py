@@ -134,8 +134,17 @@ def test_a_misspelt_setting_names_the_nearest_and_pbs_own_names_are_known() -> N
 
 def test_a_setting_that_is_there_under_two_names_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".jupyter-remote.yaml").write_text("hosts: {c: {type: local, pbs: {gpus: 1, ngpus: 2}}}\n")
-    with pytest.raises(ConfigError, match="gpus and ngpus: they are the same"):
+    with pytest.raises(ConfigError, match="only one of `gpus` and `ngpus`, which are the same"):
         Config.load(tmp_path)
+
+
+def test_a_layer_replaces_what_another_says_by_another_name(tmp_path: Path) -> None:
+    text = "defaults: {pbs: {ngpus: 1, mem: 8G}}\nhosts: {c: {type: local, pbs: {gpus: 2, time: 1h}}}\n"
+    (tmp_path / ".jupyter-remote.yaml").write_text(text)
+    config = Config.load(tmp_path)
+    assert config.sources("c")["pbs.memory"].endswith(".jupyter-remote.yaml:1")
+    found = config.host("c", {"pbs.ngpus": 3}).pbs
+    assert (found.gpus, found.memory, found.walltime) == (3, "8G", "1h")
 
 
 @pytest.mark.parametrize(

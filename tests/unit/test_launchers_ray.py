@@ -73,6 +73,8 @@ def test_settings_become_words_of_ray() -> None:
 def test_a_misspelt_setting_names_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"--set gpu: ray has no such setting; did you mean gpus\? Valid:"):
         ordered(host(), "s", None, "ray", {"gpu": "1"})
+    with pytest.raises(UsageError, match=r"--set address: ray\.address is for the settings of the host"):
+        ordered(host(), "s", None, "ray", {"address": "http://h:1"})
     with pytest.raises(UsageError, match="--set gpus=x: found `x`; valid is a number"):
         ordered(host(), "s", None, "ray", {"gpus": "x"})
 
