@@ -42,6 +42,7 @@ def _reap(folder: Path, jobs: dict[str, Any]) -> None:
             code = int(ended.read_text())
             job["job_state"] = "F"
             job["Exit_status"] = job.pop("ends", code if code >= 0 else 256 - code)
+            job["comment"] = job.pop("why", job.get("comment", ""))
             job["resources_used"] = {"cput": "00:00:01", "mem": "5120kb", "walltime": "00:00:01"}
             job["substate"] = 91 if job.pop("deleted", False) else 92 if code == 0 else 93
         if job["job_state"] == "F" and not (folder / "history").exists():
@@ -57,9 +58,8 @@ def alive(pid: int) -> bool:
 def end(folder: Path, name: str, status: int | None, comment: str) -> None:
     with locked(folder) as jobs:
         job = jobs[name]
-        job["comment"] = comment
         if status is not None:
-            job["ends"] = status
+            job.update(ends=status, why=comment)  # which is said when it is over, not while it ends
         else:
             job["deleted"] = True
         job["job_state"] = "E"
@@ -205,7 +205,7 @@ def qstat(folder: Path, argv: list[str]) -> int:
                 )
                 code = 35
             else:
-                hidden = ("script", "output", "pid", "ends", "deleted")
+                hidden = ("script", "output", "pid", "ends", "why", "deleted")
                 found[name] = {key: value for key, value in jobs[name].items() if key not in hidden}
     if "F" in flags:
         head = {"timestamp": int(time.time()), "pbs_version": "23.06.06", "pbs_server": SERVER}
