@@ -1,7 +1,7 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test e2e test-torch test-s3 kills trees cuts slurm check bench clean
+.PHONY: help demo test e2e test-torch test-s3 kills trees cuts slurm ray check bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
@@ -14,6 +14,7 @@ help:
 	@echo "make check   ruff, mypy --strict, vermin"
 	@echo "make cuts    cut a run's link 500 times, and compare what arrived with what was printed"
 	@echo "make slurm   the long tests of Slurm too: time limits, memory, a lost node, accounting (minutes)"
+	@echo "make ray     the launchers' tests with a real Ray, which is installed for it (400 MB, a minute or two)"
 	@echo "make bench   every figure beside its peer's; writes build/bench.json"
 	@echo "make clean   remove .venv, build/ and caches"
 
@@ -23,7 +24,7 @@ demo:
 
 test:
 	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core \
-		slurm-wlm munge podman runc docker.io iptables
+		slurm-wlm munge slurm-wlm-torque podman runc docker.io iptables
 	@scripts/environment test e2e
 	@scripts/test
 
@@ -65,6 +66,11 @@ slurm:
 	@scripts/system-packages slurm-wlm munge slurmdbd mariadb-server
 	@scripts/environment test
 	@SLURM_LONG=1 scripts/test --timeout 600 tests/integration/test_launchers.py tests/integration/test_slurm.py
+
+ray:
+	@scripts/environment test ray
+	@RAY_REAL=1 scripts/test --timeout 120 -k "real-ray and (session or exit_code or ignores) or finds_the_cluster" tests/integration/test_launchers.py \
+		tests/integration/test_ray.py
 
 bench:
 	@scripts/system-packages openssh-client openssh-server rsync git slurm-wlm munge

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from .config_file import Document, complaints, dotted, nearest, parse
 from .config_limits import misled, refused
-from .config_models import Archive, ConfigFile, HostConfig, HostSettings, deep_merge
+from .config_models import Archive, ConfigFile, HostConfig, HostSettings, deep_merge, one_name
 from .errors import ConfigError, UnknownHost, UsageError
 from .hosts import ssh_config
 from .hosts.registry import KINDS
@@ -177,6 +177,8 @@ class Config:
             for key in _leaves(layer):
                 path = tuple(key.split("."))
                 origin = where[0].where((*where[1], *path)) if isinstance(where, tuple) else where
+                if len(path) > 1:
+                    key = ".".join((path[0], one_name(path[0], path[1]), *path[2:]))
                 adds = (
                     path[0] == "sync"
                     and path[-1] in ("include", "exclude", "pull")

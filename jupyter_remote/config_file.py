@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from .config_models import ConfigFile, Section, section_at
+from .config_models import ConfigFile, section_at
+from .config_types import Section
 from .errors import ConfigError
 
 # Without libyaml the pure parser does: the same language, a tenth of the speed.

@@ -6,70 +6,15 @@ in `config_file` and `config`; what a key does is in the module that uses it.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-from .durations import parse_duration
-from .errors import UsageError
+from .config_schedulers import PbsOptions, RayOptions, SlurmOptions
+from .config_types import Amount, Duration, Section, Size, Variables, Word
 from .excerpt import DEFAULT_LIMIT
-
-_SIZES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
-        return float(value)
-    try:
-        return parse_duration(str(value))
-    except UsageError:
-        raise ValueError("a duration such as 30, 90s, 15m, 1h30m or 24h") from None
-
-
-def parse_size(value: object) -> int:
-    """Bytes of `1000`, `"500M"`, `"2 GiB"`; K, M, G and T are powers of 1024.
-
-    Raises:
-        ValueError: it is no size.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
-    if match is None or isinstance(value, bool):
-        raise ValueError("a size such as 1000, 500M or 2G")
-    return int(float(match[1]) * 1024 ** _SIZES[match[2].upper()])
-
-
-def _word(value: str) -> str:
-    # These end up as arguments of `ssh`: a leading dash would be read as an option.
-    if not value or value.startswith("-") or any(ch.isspace() or not ch.isprintable() for ch in value):
-        raise ValueError("one word without spaces that does not start with `-`")
-    return value
-
-
-def _variable_names(value: dict[str, str]) -> dict[str, str]:
-    for name in value:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"names of variables (letters, digits, `_`); `{name}` is none")
-    return value
-
-
-Duration = Annotated[float, BeforeValidator(_seconds)]
-Size = Annotated[int, BeforeValidator(parse_size)]
-Word = Annotated[str, AfterValidator(_word)]
-AtLeastOne = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
-Amount = Annotated[float, Field(ge=0)]
-Variables = Annotated[dict[str, str], AfterValidator(_variable_names)]
-
-
-class Section(BaseModel):
-    """Base of every section: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
-    )
 
 
 class SshOptions(Section):
@@ -116,111 +61,6 @@ class ContainerOptions(Section):
     args: tuple[str, ...] = ()
     # How often it is looked whether a container is still watched, and no engine is asked for that.
     poll: Annotated[Duration, Field(ge=1)] = 2.0
-
-
-class SlurmOptions(Section):
-    """`slurm:`: what is asked of Slurm when `launcher: slurm`."""
-
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    time: str | None = None
-    nodes: AtLeastOne | None = None
-    tasks: AtLeastOne | None = None
-    gpus: str | None = None
-    cpus: AtLeastOne | None = None
-    memory: str | None = None
-    constraint: str | None = None
-    array: str | None = None
-    # Seconds between two questions to the scheduler while nobody waits for a job to start.
-    poll: Annotated[Duration, Field(ge=1)] = 30.0
-    # How a running session is reached: `auto` tries `srun --overlap`, `inbox` takes files only.
-    control: Literal["auto", "inbox"] = "auto"
-    args: tuple[str, ...] = ()
-    # Further options of sbatch, under their own names.
-    acctg_freq: str | None = None
-    batch: str | None = None
-    bb: str | None = None
-    begin: str | None = None
-    cluster_constraint: str | None = None
-    clusters: str | None = None
-    comment: str | None = None
-    contiguous: bool | None = None
-    core_spec: str | None = None
-    cores_per_socket: str | None = None
-    cpu_freq: str | None = None
-    cpus_per_gpu: str | None = None
-    deadline: str | None = None
-    delay_boot: str | None = None
-    dependency: str | None = None
-    distribution: str | None = None
-    exclude: str | None = None
-    exclusive: bool | Literal["user", "mcs", "topo"] | None = None
-    extra_node_info: str | None = None
-    gpu_bind: str | None = None
-    gpu_freq: str | None = None
-    gpus_per_node: str | None = None
-    gpus_per_socket: str | None = None
-    gpus_per_task: str | None = None
-    gres: str | None = None
-    gres_flags: str | None = None
-    hint: str | None = None
-    hold: bool | None = None
-    licenses: str | None = None
-    mail_type: str | None = None
-    mail_user: str | None = None
-    mem_bind: str | None = None
-    mem_per_cpu: str | None = None
-    mem_per_gpu: str | None = None
-    mincpus: str | None = None
-    network: str | None = None
-    nice: str | None = None
-    nodelist: str | None = None
-    ntasks_per_core: str | None = None
-    ntasks_per_gpu: str | None = None
-    ntasks_per_node: str | None = None
-    ntasks_per_socket: str | None = None
-    overcommit: bool | None = None
-    oversubscribe: bool | None = None
-    power: str | None = None
-    prefer: str | None = None
-    priority: str | None = None
-    profile: str | None = None
-    reboot: bool | None = None
-    reservation: str | None = None
-    signal: str | None = None
-    sockets_per_node: str | None = None
-    spread_job: bool | None = None
-    switches: str | None = None
-    thread_spec: str | None = None
-    threads_per_core: str | None = None
-    time_min: str | None = None
-    tmp: str | None = None
-    use_min_nodes: bool | None = None
-    wckey: str | None = None
-
-
-class PbsOptions(Section):
-    """`pbs:`: what is asked of PBS when `launcher: pbs`."""
-
-    queue: str | None = None
-    project: str | None = None
-    walltime: str | None = None
-    nodes: AtLeastOne | None = None
-    cpus: AtLeastOne | None = None
-    gpus: NotNegative | None = None
-    memory: str | None = None
-    storage: str | None = None
-    args: tuple[str, ...] = ()
-
-
-class RayOptions(Section):
-    """`ray:`: what is asked of Ray when `launcher: ray`."""
-
-    address: str = "auto"
-    cpus: Amount | None = None
-    gpus: Amount | None = None
-    resources: dict[str, float] = Field(default_factory=dict)
 
 
 class Ec2Options(Section):
@@ -350,7 +190,7 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
     for key, value in over.items():
         before = merged.get(key)
         if isinstance(before, Mapping) and isinstance(value, Mapping):
-            merged[key] = deep_merge(before, value)
+            merged[key] = deep_merge(_by_one_name(key, before), _by_one_name(key, value))
         else:
             merged[key] = value
     if isinstance(base.get("sync"), Mapping) and isinstance(over.get("sync"), Mapping):
@@ -358,3 +198,15 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
             if key in base["sync"] and key in over["sync"]:
                 merged["sync"][key] = [*base["sync"][key], *over["sync"][key]]
     return merged
+
+
+def _by_one_name(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A section without synonyms, so that a layer replaces what another says by another name."""
+    return {one_name(section, key): value for key, value in values.items()}
+
+
+def one_name(section: str, key: str) -> str:
+    """The name of a key of that section of a host, of which `key` may be a synonym."""
+    field = HostSettings.model_fields.get(section)
+    names: Mapping[str, str] = getattr(field.annotation, "SYNONYMS", {}) if field else {}
+    return names.get(key, key)

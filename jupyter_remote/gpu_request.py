@@ -61,7 +61,7 @@ def lease_request(
     if not count and not ids and (min_free is not None or wait):
         raise UsageError("--gpus 0 gives GPUs back: there is nothing to wait for")
     if isinstance(min_free, str):
-        from .config_models import parse_size
+        from .config_types import parse_size
 
         try:
             min_free = parse_size(min_free)

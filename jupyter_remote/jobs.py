@@ -22,6 +22,7 @@ from .launchers.job import Answer, NoAnswer, Standing, Verdict
 from .records import read_answer
 
 if TYPE_CHECKING:
+    from .config_models import HostConfig
     from .connection import Connection
     from .hostlink import HostLink
     from .run import Run
@@ -100,33 +101,38 @@ def verdict(
             return None  # it can say it better in a moment
         told = words.ended(facts["end"])
         return words.verdict(Standing(**{**told.__dict__, "id": job.id}))
-    if seen is None or (facts.get("started") and facts.get("quiet", 0) < QUIET_S):
+    # Of one that the scheduler itself says is over, only what its script leaves may still be on its way.
+    if seen is None or (facts.get("started") and facts.get("quiet", 0) < (NEW_S if seen.word else QUIET_S)):
         return None
     if facts.get("age", NEW_S) - asked < NEW_S:
         return None
-    return words.verdict(Standing("gone", id=job.id))
+    return words.verdict(Standing("gone", seen.word, id=job.id))
 
 
-def settle(connection: Connection, records: list[dict[str, Any]], age: float = WAITING_S) -> None:
+def settle(
+    host: HostConfig, connection: Connection, records: list[dict[str, Any]], age: float = WAITING_S
+) -> None:
     """Brings records up to date whose runs have no end although their jobs do.
 
     One question to each scheduler, however many runs there are. One that can't be asked changes nothing.
 
     Args:
-        connection: to their host.
+        host: the settings of their host.
+        connection: to it.
         records: of runs; those concerned are changed.
         age: how old the scheduler's word may be, seconds.
     """
     open_ones = [r for r in records if _job(r) and r.get("state") not in FINAL_STATES]
     for kind in {str(r["job"]["launcher"]) for r in open_ones}:
         ours = [r for r in open_ones if r["job"]["launcher"] == kind]
-        answer, _ = ask(connection, launcher(kind).poll(), age)
+        answer, _ = ask(connection, launcher(kind).poll(host), age)
         try:
             standings = launcher(kind).standings(answer)
         except NoAnswer:
             continue
         # What the folders tell matters only where the scheduler tells nothing.
-        unknown = [job.key for r in ours for job in Job.of(r) if job.id not in standings]
+        told = {name for name, standing in standings.items() if standing.phase != "gone"}
+        unknown = [job.key for r in ours for job in Job.of(r) if job.id not in told]
         folders = ask(connection, [], 0, unknown)[1] if unknown else {}
         for record in ours:
             verdicts = _verdicts(kind, record, standings, folders, answer.age)
@@ -217,6 +223,7 @@ class Board:
         self._failures = 0
         self._accounts = True
         self._ended: list[tuple[float, dict[str, Any]]] = []
+        self._cost = 0.0
 
     def add(self, run: Run) -> _Watched:
         """From now on the run is told of its job, and ended when that has."""
@@ -274,13 +281,14 @@ class Board:
         return time.monotonic() < self._hurry and left > ENDING_S
 
     def _interval(self, watched: list[_Watched]) -> float:
-        sections = {launcher(str(one.run.record["job"]["launcher"])).SETTINGS for one in watched}
-        longest = float(min(getattr(self._link.host, section).poll for section in sections))
+        longest = min(_longest(self._link.host, one.run.record) for one in watched)
         if time.monotonic() < self._hurry:
-            return ENDING_S
+            return max(ENDING_S, self._cost)
         if self._failures:
-            return min(WAITING_S * 2.0 ** (self._failures - 1), longest)
-        return min(WAITING_S, longest) if any(not one.started for one in watched) else longest
+            return float(min(WAITING_S * 2 ** (self._failures - 1), longest))
+        # A scheduler whose command takes long (Ray's does a second) is asked less often.
+        wait = max(WAITING_S, 2 * self._cost)
+        return min(wait, longest) if any(not one.started for one in watched) else longest
 
     def _look(self, watched: list[_Watched], age: float) -> None:
         connection = self._link.live
@@ -288,9 +296,14 @@ class Board:
             return
         for kind in {str(one.run.record["job"]["launcher"]) for one in watched}:
             ours = [one for one in watched if one.run.record["job"]["launcher"] == kind]
+            began = time.monotonic()
             answer, folders = ask(
-                connection, launcher(kind).poll(), age * 0.9, [j.key for one in ours for j in one.jobs]
+                connection,
+                launcher(kind).poll(self._link.host),
+                age * 0.9,
+                [j.key for one in ours for j in one.jobs],
             )
+            self._cost = time.monotonic() - began
             try:
                 standings: dict[str, Standing] | None = launcher(kind).standings(answer)
                 self._failures = 0
@@ -332,6 +345,12 @@ class Board:
     def _ahead(self, connection: Connection, kind: str, standing: Standing) -> int | None:
         argv = launcher(kind).queue(standing) if standing.phase == "waiting" else None
         return launcher(kind).ahead(ask(connection, argv, QUEUE_S)[0], standing) if argv else None
+
+
+def _longest(host: HostConfig, record: dict[str, Any]) -> float:
+    """Seconds between two questions to the scheduler of that run while nothing waits."""
+    section = launcher(str(record["job"]["launcher"])).SETTINGS
+    return float(getattr(host, section).poll)
 
 
 _boards: WeakKeyDictionary[HostLink, Board] = WeakKeyDictionary()

@@ -86,7 +86,7 @@ WAIT = Option(
 )
 LAUNCHER = Option(
     "launcher",
-    "how the process starts: `process`, `container`, or `slurm` for a job of its scheduler",
+    "how the process starts: `process`, in a `container`, or as a job of `slurm`, `pbs` or `ray`",
     "text",
     "KIND",
 )

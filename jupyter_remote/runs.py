@@ -120,7 +120,7 @@ def settled(remote: Remote, found: list[records.Record]) -> list[records.Record]
     if any("job" in record for record in found):
         from . import jobs  # most hosts have none
 
-        jobs.settle(remote.connection(), found)
+        jobs.settle(remote.host, remote.connection(), found)
     return found
 
 

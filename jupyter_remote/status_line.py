@@ -6,12 +6,14 @@ says how.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from .launchers.job import WILL_NOT_START
 from .live_line import Write, live_line
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class StatusLine:
         self._write = write or live_line(kernel_only=True)
         self._appears_after = appears_after
         self._phase, self._since, self._running = "connecting", 0.0, False
+        self._warned = False
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -129,10 +132,17 @@ class StatusLine:
             self.phase(event.data.get("reason") or WAITING)
 
     def job(self, words: str) -> None:
-        """Take how the run's job stands while it waits in a queue; "" once that has started it."""
+        """Take how the run's job stands while it waits in a queue; "" once that has started it.
+
+        One that will never start is also warned of on stderr, once: the line may be cut, or not be there.
+        """
         with self._lock:
             if not self._running:
                 self.phase(words or WAITING)
+            if words.startswith(WILL_NOT_START) and not self._warned:
+                self._warned = True
+                self._show("")
+                print(f"warning: {self._host}: {words}", file=sys.stderr, flush=True)
 
     def _tick(self) -> None:
         wait = self._appears_after

@@ -92,7 +92,7 @@ def _count(text: str) -> int:
 
 
 def _size(text: str) -> int:
-    from .config_models import parse_size  # pydantic is loaded with the configuration, not for a help text
+    from .config_types import parse_size  # pydantic is loaded with the configuration, not for a help text
 
     try:
         return parse_size(text)

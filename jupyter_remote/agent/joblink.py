@@ -201,9 +201,11 @@ class JobLink(SupervisorLink):
 
         if not sum(box.withdraw(ours) for box in self._boxes):  # from all of them
             return False
-        settle(RunDir(self._state, run_id), "stopped", 130, CANCELLED)
-        if not any(box.waiting() for box in self._boxes):
-            self.cancel(CANCELLED)
+        try:
+            if not any(box.waiting() for box in self._boxes):
+                self.cancel(CANCELLED)
+        finally:  # last: who sees the end may go at once, and this agent with it
+            settle(RunDir(self._state, run_id), "stopped", 130, CANCELLED)
         return True
 
     def cancel(self, why: str | None = None) -> None:

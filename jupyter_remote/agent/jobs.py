@@ -125,7 +125,10 @@ def submit(state: str, folder: str, spec: dict[str, Any]) -> dict[str, Any]:
     with open(script, "w", encoding="utf-8") as file:
         file.write(_script(spec, state, folder, place))
     os.chmod(script, 0o700)
-    argv = [word.replace("{script}", script).replace("{folder}", place) for word in order["submit"]]
+    argv = [
+        word.replace("{script}", script).replace("{folder}", place).replace("{key}", key)
+        for word in order["submit"]
+    ]
     code, out, said = command(argv, SUBMIT_S)
     found = re.search(order["id"], out)
     if code or found is None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, create_model
 
 from ..config_file import Document, KeyPath, complaints, dotted, read
-from ..config_models import Duration, Section
+from ..config_types import Duration, Section
 from ..errors import ConfigError, UsageError
 from ..option_types import Option
 from ..options import LINE

@@ -107,7 +107,7 @@ def info(values: Values, show: Show) -> None:
     if "job" in told["record"]:
         from .. import jobs
 
-        jobs.settle(found.remote().connection(), [told["record"]])
+        jobs.settle(found.remote().host, found.remote().connection(), [told["record"]])
         jobs.note_use(found.remote().connection(), [told["record"]])
     learn(found.remote(), [{**told["record"], "code": told["code"]}])
     if values["json"]:

@@ -129,7 +129,9 @@ def _pbs(defaults: Mapping[str, Any], where: str, made: Imported) -> dict[str, A
             if key not in ("platform", "name", "out", "err", "joblog"):
                 made.lost.append(f"{where}: `{key}` has no counterpart here")
         elif key == "queue" and value == "auto":
-            made.lost.append(f"{where}: `queue: auto`: name a queue with `pbs.queue`")
+            made.lost.append(
+                f"{where}: `queue: auto`: fill the table `pbs.queues`, or name a queue with `pbs.queue`"
+            )
         elif ours == "pbs.walltime":
             values[ours] = _walltime(str(value))
         elif ours in _COUNTS:

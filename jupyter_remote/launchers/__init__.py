@@ -14,13 +14,12 @@ here opens a connection, a file or a process, and each of them can be tested wit
     process itself (`process`). Its script has to run ``{python} {boot} {state} {session} -1 -1`` (the
     supervisor, words already quoted for sh) and to leave the exit code and what the scheduler says in
     ``{folder}/end``, by a rename, as its last act. Raises `UsageError` for a setting that can't be meant.
-``poll()``
+``poll(host)``
     The argv whose one answer tells how all jobs of this user stand; a word ``{state}`` is the host's state
     folder.
 ``standings(answer)``
     From that answer, how each job stands, by id. Raises :class:`~.job.NoAnswer` when the scheduler could
-    not be
-    asked: that is not a job that is gone.
+    not be asked: that is not a job that is gone.
 ``line(standing)`` / ``queue(standing)``, ``ahead(answer, standing)``
     What the status line says of a job that has not started; the argv that tells how many are before it (None:
     not known), and that number.
@@ -50,7 +49,13 @@ if TYPE_CHECKING:
     from ..errors import LaunchError
 
 # Imported when they are used: most hosts need `process`, which is nothing.
-LAUNCHERS = {"process": ".process", "container": ".container", "slurm": ".slurm"}
+LAUNCHERS = {
+    "process": ".process",
+    "container": ".container",
+    "slurm": ".slurm",
+    "pbs": ".pbs",
+    "ray": ".ray",
+}
 
 
 class Launcher(Protocol):
@@ -60,7 +65,7 @@ class Launcher(Protocol):
 
     def order(self, host: HostConfig, work: Work) -> Order | None: ...
 
-    def poll(self) -> list[str]: ...
+    def poll(self, host: HostConfig) -> list[str]: ...
 
     def standings(self, answer: Answer) -> dict[str, Standing]: ...
 

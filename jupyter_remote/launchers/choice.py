@@ -57,20 +57,28 @@ def _overlaid(host: HostConfig, kind: str, section: str, resources: Mapping[str,
     settings = getattr(host, section)
     model = type(settings)
     values: dict[str, Any] = {}
+    typed: dict[str, str] = {}
     for key, value in resources.items():
         word = key.replace("-", "_")
+        word = model.SYNONYMS.get(word, word)
+        if word in model.OF_THE_HOST:
+            raise UsageError(
+                f"--set {key}: {section}.{word} is for the settings of the host, not for one call"
+            )
         if word not in model.model_fields:
-            close = nearest(word, model.model_fields)
-            rest = [name for name in model.model_fields if name not in close]
+            valid = [name for name in model.model_fields if name not in model.OF_THE_HOST]
+            close = nearest(word, valid)
+            rest = [name for name in valid if name not in close]
             guess = f"; did you mean {close[0]}?" if close else "."
             raise UsageError(
                 f"--set {key}: {kind} has no such setting{guess} Valid: {', '.join([*close, *rest])}"
             )
         several = model.model_fields[word].default == ()
-        values[word] = (value,) if word == "args" else tuple(value.split(",")) if several else value
+        given = (value,) if word == "args" else tuple(value.split(",")) if several else value
+        values[word], typed[word] = given, key
     if problems := complaints(model, values):
         told = "; ".join(
-            f"--set {path[0]}={resources.get(str(path[0]), '')}: {text}" for path, text in problems
+            f"--set {typed[str(path[0])]}={resources[typed[str(path[0])]]}: {text}" for path, text in problems
         )
         raise UsageError(told)
     overlaid = model.model_validate({**settings.model_dump(exclude_unset=True), **values})

@@ -158,7 +158,7 @@ def _apptainer(wanted: ContainerOptions) -> list[str]:
 # How they stand.
 
 
-def poll() -> list[str]:
+def poll(host: HostConfig) -> list[str]:
     """Those of this user that have not left an end."""
     return ["sh", "-c", POLL, "{state}"]
 

@@ -27,7 +27,8 @@ class Work:
 
 @dataclass(frozen=True)
 class Order:
-    """What the agent submits. Words may hold ``{script}``, ``{folder}`` (of the job) and ``{id}``.
+    """What the agent submits. Words may hold ``{script}``, ``{folder}`` and ``{key}`` (of the job: its
+    folder, and a name that no other has), and ``{id}``.
 
     Args:
         kind: of the launcher.
@@ -72,6 +73,9 @@ class Answer:
     age: float = 0.0
 
 
+# Begins what is said of a job that waits for what can't come; fronts show that as a warning too.
+WILL_NOT_START = "queued, but will not start"
+
 Phase = Literal["waiting", "running", "ended", "gone"]
 
 
@@ -80,7 +84,7 @@ class Standing:
     """How a job stands.
 
     Args:
-        phase: ``gone`` when the scheduler does not know it (any more).
+        phase: ``gone`` when the scheduler does not know it (any more), or, with a word, how it ended.
         word: the scheduler's own word for its state.
         reason: its own word for why it waits or has ended.
         start: when it is expected to start, as the scheduler says it; empty when not known.

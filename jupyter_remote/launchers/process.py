@@ -18,7 +18,7 @@ def order(host: HostConfig, work: Work) -> Order | None:
     return None
 
 
-def poll() -> list[str]:
+def poll(host: HostConfig) -> list[str]:
     """Nothing is asked."""
     return []
 

@@ -11,7 +11,8 @@ from .job import Answer, NoAnswer, Order, Phase, Standing, Work
 from .slurm_words import line, refused, verdict
 
 if TYPE_CHECKING:
-    from ..config_models import HostConfig, SlurmOptions
+    from ..config_models import HostConfig
+    from ..config_schedulers import SlurmOptions
 
 # fmt: off
 __all__ = [
@@ -154,7 +155,7 @@ def _numbers(text: str) -> list[str]:
 # How jobs stand.
 
 
-def poll() -> list[str]:
+def poll(host: HostConfig) -> list[str]:
     """All jobs of this user, with those that ended some minutes ago."""
     return ["sh", "-c", f'exec squeue -h -t all -u "$(id -un)" -O {_SQUEUE}']
 

@@ -7,7 +7,7 @@ import time
 from signal import Signals
 
 from ..errors import LaunchError
-from .job import Standing, Verdict
+from .job import WILL_NOT_START, Standing, Verdict
 
 # Why a job waits.
 _REASONS = {
@@ -86,7 +86,7 @@ def line(standing: Standing, ahead: int | None) -> str:
     if standing.phase != "waiting":
         return "starting on its node" if standing.phase == "running" else "queued"
     if never := _never(standing.reason):
-        return f"queued, but will not start: {never} ({standing.reason})"
+        return f"{WILL_NOT_START}: {never} ({standing.reason})"
     held = standing.reason.startswith(("JobHeld", "Dependency", "BeginTime"))
     facts = [f"{ahead} ahead" if ahead else "next"] if ahead is not None and not held else []
     if standing.start:

@@ -6,8 +6,10 @@ from containers import apptainer, docker, image_root, podman
 from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
 from island import island
+from pbs_server import openpbs
+from ray_cluster import real_ray, standin_ray
 from s3_server import s3
-from slurm_cluster import slurm
+from slurm_cluster import slurm, torque
 from sshd import pytest_runtest_makereport, ssh_host, sshd
 from two_hosts import bench
 
@@ -20,11 +22,15 @@ __all__ = [
     "image_root",
     "island",
     "local",
+    "openpbs",
     "place",
     "podman",
     "pytest_runtest_makereport",
+    "real_ray",
     "s3",
     "slurm",
     "ssh_host",
     "sshd",
+    "standin_ray",
+    "torque",
 ]

@@ -323,6 +323,15 @@ def running(**kind: bool) -> Iterator[SlurmCluster]:
             cluster.stop()
 
 
+@pytest.fixture
+def torque(slurm: SlurmCluster) -> SlurmCluster:
+    """The same by Torque's commands, which Slurm's package for that has."""
+    if shutil.which("qsub") is None:
+        why = "no qsub: apt-get install slurm-wlm-torque"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    return slurm
+
+
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[SlurmCluster]:
     """Two nodes without accounting, as at many sites."""

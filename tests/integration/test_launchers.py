@@ -24,6 +24,11 @@ LAUNCHERS: dict[str, tuple[str | None, dict[str, Any]]] = {
     "apptainer": ("apptainer", {}),
     "slurm": ("slurm", {"launcher": "slurm"}),
     "slurm by inbox": ("slurm", {"launcher": "slurm", "slurm.control": "inbox"}),
+    "pbs": ("openpbs", {"launcher": "pbs"}),
+    # The commands of Torque that come with Slurm.
+    "pbs over slurm": ("torque", {"launcher": "pbs"}),
+    "ray": ("standin_ray", {"launcher": "ray"}),
+    "real-ray": ("real_ray", {"launcher": "ray"}),
 }
 
 pytestmark = pytest.mark.slow
@@ -34,8 +39,9 @@ def launched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A host that starts everything with one of the launchers."""
     fixture, settings = LAUNCHERS[request.param]
     if fixture is not None:
-        settings = settings or request.getfixturevalue(fixture).settings(tmp_path)
-        request.getfixturevalue(fixture)
+        made = request.getfixturevalue(fixture)
+        found = made.settings(tmp_path) if hasattr(made, "settings") else made
+        settings = {**settings, **(found if isinstance(found, dict) else {})}
     yield from make_place(request, tmp_path, "local", settings)
 
 

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from following import following, listed, until
 from hosts import Place, await_true, make_place
 from slurm_cluster import SlurmCluster, running
 
-from jupyter_remote import history, records, runs
+from jupyter_remote import records
 from jupyter_remote.errors import LaunchError, UsageError
 from jupyter_remote.events import Event
-from jupyter_remote.history_rows import Row
-from jupyter_remote.history_store import Query
-from jupyter_remote.run import Run
 
 pytestmark = pytest.mark.slow
 long = pytest.mark.skipif(not os.environ.get("SLURM_LONG"), reason="takes a minute or more: make slurm")
@@ -32,53 +29,6 @@ def cluster(request: pytest.FixtureRequest, slurm: SlurmCluster, tmp_path: Path)
     """A host that starts everything by Slurm."""
     os.environ["SLURM_CONF"] = str(slurm.conf)
     yield from make_place(request, tmp_path, "local", {"launcher": "slurm", "slurm.poll": 1})
-
-
-class Told:
-    """What a run is told of its job."""
-
-    def __init__(self, run: Run) -> None:
-        self.words: list[str] = []
-        self._changed = threading.Condition()
-        run.on_job = self._take
-
-    def _take(self, words: str) -> None:
-        with self._changed:
-            self.words.append(words)
-            self._changed.notify_all()
-
-    def wait_for(self, what: str) -> None:
-        """Waits until it was told something with that in it."""
-        with self._changed:
-            found = self._changed.wait_for(lambda: any(what in words for words in self.words), 40)
-        assert found, self.words
-
-
-def following(run: Run) -> tuple[threading.Thread, list[Event], Told]:
-    """Takes a run's events in a thread; what came, and what was told of its job."""
-    told, events = Told(run), []  # type: tuple[Told, list[Event]]
-    thread = threading.Thread(target=lambda: run.wait(events.append))
-    thread.start()
-    return thread, events, told
-
-
-def listed(place: Place, run: Run) -> Row:
-    """What `runs list` has of it, once the host was asked."""
-    runs.refresh(place.remote, Query(host="local"))
-    history.flush()
-    return next(row for row in history.store().find(Query(host="local")) if row["id"] == run.id)
-
-
-def until(run: Run, text: str, act: Callable[[], object]) -> str:
-    """Takes a run's events to the end, and acts when it has printed that; returns what it printed."""
-    seen = ""
-    done = False
-    for event in run.events():
-        seen += event.text
-        if text in seen and not done:
-            done = True
-            act()
-    return seen
 
 
 def test_a_job_that_waits_is_told_of_in_words_and_is_cancelled(cluster: Place, slurm: SlurmCluster) -> None:

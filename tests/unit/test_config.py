@@ -12,7 +12,8 @@ import pytest
 from jupyter_remote import config as config_module
 from jupyter_remote.config import Config
 from jupyter_remote.config_file import parse
-from jupyter_remote.config_models import HostSettings, parse_size
+from jupyter_remote.config_models import HostSettings
+from jupyter_remote.config_types import parse_size
 from jupyter_remote.errors import ConfigError, UnknownHost, UsageError
 
 Write = Callable[[str], Path]

@@ -10,7 +10,9 @@ import pytest
 from jupyter_remote.campaigns.file import CampaignFile, load, models
 from jupyter_remote.campaigns.plan import make
 from jupyter_remote.config import Config
-from jupyter_remote.config_models import ContainerOptions, SlurmOptions
+from jupyter_remote.config_models import ContainerOptions
+from jupyter_remote.config_schedulers import PbsOptions, RayOptions, SlurmOptions
+from jupyter_remote.config_types import Section
 from jupyter_remote.hosts.checks import CHECKS
 from jupyter_remote.hosts.imports import FORMATS
 from jupyter_remote.options import CELL, walk
@@ -32,11 +34,10 @@ PAGES = [
     "docs/forward.md",
     "docs/archives.md",
     "docs/slurm.md",
-<<<<<<< HEAD
     "docs/containers.md",
-=======
     "docs/campaigns.md",
->>>>>>> w-camp
+    "docs/pbs.md",
+    "docs/ray.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}
@@ -79,11 +80,10 @@ def test_the_list_of_commands_is_complete() -> None:
         "docs/forward.md",
         "docs/archives.md",
         "docs/slurm.md",
-<<<<<<< HEAD
         "docs/containers.md",
-=======
         "docs/campaigns.md",
->>>>>>> w-camp
+        "docs/pbs.md",
+        "docs/ray.md",
     ],
 )
 def test_options_in_code_spans_exist(page: str) -> None:
@@ -146,15 +146,26 @@ def test_the_example_of_containers_is_valid(tmp_path: Path, monkeypatch: pytest.
     assert set(keys) == set(ContainerOptions.model_fields)
 
 
-def test_the_example_of_slurm_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", text("docs/slurm.md"), re.DOTALL)
+@pytest.mark.parametrize(
+    ("kind", "model", "until"),
+    [
+        ("slurm", SlurmOptions, "and every"),
+        ("pbs", PbsOptions, "A misspelt"),
+        ("ray", RayOptions, "(further"),
+    ],
+)
+def test_the_example_and_the_keys_of_a_launcher_are_valid(
+    kind: str, model: type[Section], until: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = text(f"docs/{kind}.md")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "hosts.yaml").write_text(example, encoding="utf-8")
     monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
-    assert Config.load().host("cluster").slurm.time == "02:00:00"
-    named = set(
-        re.findall(r"`([a-z]+)`", text("docs/slurm.md").partition("Keys are")[2].partition("and every")[0])
-    )
-    assert named <= set(SlurmOptions.model_fields)
+    (name,) = re.findall(r"(?m)^  (\w+):$", example)
+    assert Config.load().host(name).launcher == kind
+    named = re.findall(r"`([a-z_]+)`", page.partition("Keys are")[2].partition(until)[0])
+    assert named
+    assert set(named) <= set(model.model_fields) | set(model.SYNONYMS)
 
 
 def test_example_configuration_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jupyter_remote.config import Config
-from jupyter_remote.config_models import ContainerOptions, HostConfig, SlurmOptions
+from jupyter_remote.config_models import ContainerOptions, HostConfig
+from jupyter_remote.config_schedulers import SlurmOptions
 from jupyter_remote.errors import ConfigError, UsageError
 from jupyter_remote.jobs import Job, verdict
 from jupyter_remote.launchers import LAUNCHERS, Launcher, launcher, slurm

@@ -71,6 +71,19 @@ def test_a_job_that_waits_is_told_of_until_it_runs(monkeypatch: pytest.MonkeyPat
     assert "h · queued" not in lines
 
 
+def test_a_job_that_will_never_start_is_warned_of_once_also_where_no_line_can_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with StatusLine("gadi", None) as status:
+        for words in (
+            "queued (2 ahead)",
+            "queued, but will not start: why",
+            "queued, but will not start: why",
+        ):
+            status.job(words)
+    assert capsys.readouterr().err == "warning: gadi: queued, but will not start: why\n"
+
+
 def test_in_a_terminal_it_is_gone_before_anything_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jupyter_remote.status_line._EVERY_S", 0.001)
     lines = Lines()
