@@ -16,6 +16,11 @@ import termios
 
 from .launch import CHANNEL
 from .processes import MARKER, identity
+from .wire import encode
+
+TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
+if TYPE_CHECKING:
+    from .messages import Message
 
 CHUNK = 1 << 17
 
@@ -109,6 +114,14 @@ class Child:
             os.write(self._ack, b".")
         except OSError:
             pass  # it has ended
+
+    def tell(self, message: Message, payload: bytes = b"") -> None:
+        """Sends the worker a message; that it has just died is told when its end is taken."""
+        assert self.channel is not None
+        try:
+            self.channel.sendall(encode(0, message, payload))
+        except OSError:
+            pass
 
     def close_channel(self) -> None:
         """Ends the exchange of messages."""

@@ -12,7 +12,8 @@ import time
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
-    from typing import Any
+    import resource
+    from typing import Any, Iterator
 
 # Every process of a session carries this variable, so that even one that left its family is found. Its
 # value names the supervisor (see mark), not the session: names come again, in other state folders too.
@@ -196,3 +197,15 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER, prctl(2)
     except (ImportError, OSError, AttributeError):
         pass  # the marker still finds them
+
+
+def ended_children() -> Iterator[tuple[int, int, resource.struct_rusage]]:
+    """Each child that has ended, adopted ones too: pid, wait status, what it used."""
+    while True:
+        try:
+            pid, status, used = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, status, used

@@ -228,7 +228,7 @@ def main() -> None:
     listener, path = listen(folder)
     supervisor.record.update(supervisor=supervisor.identity, socket=path, started=time.time())
     supervisor.place.save()
-    supervisor.turns.reserve()
+    supervisor.turns.reserve.make()
     if report >= 0:
         os.write(report, b"ok")
         os.close(report)

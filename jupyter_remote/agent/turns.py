@@ -5,7 +5,6 @@ Sockets and the loop are the supervisor's, the process is the workplace's; here 
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 
@@ -15,9 +14,10 @@ from .active import ActiveRun
 from .ladder import GRACE, Ladder
 from .leasing import InUse
 from .memory import kills
+from .processes import ended_children
 from .remaining import left
+from .reserve import Reserve
 from .rundir import RunDir
-from .wire import encode
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from .leasing import Leasing
     from .workplace import Workplace
 
-# A file that is given up when the disk is full, so that the end of the log can still be written.
-RESERVE = "reserve"
-RESERVED = bytes(1 << 16)
 # Seconds for which what the kernel has killed isn't counted again: a small cell takes less than that.
 LATELY = 1.0
 # A scheduler ends the processes of a job one by one.
@@ -75,6 +72,7 @@ class Turns:
         self.exit_code = 0  # of the last run
         self.last_used = time.monotonic()
         self.consulted: Callable[[m.Consulted], None] = lambda _: None
+        self.reserve = Reserve(folder)
         self._tell = tell
         self._count()
         self._environment: str | None = None  # digest of what the worker says of its packages
@@ -95,16 +93,6 @@ class Turns:
 
     # From the request to the process.
 
-    def reserve(self) -> None:
-        """Sets aside what the end of a log needs on a full disk."""
-        with open(os.path.join(self.folder, RESERVE), "wb") as file:
-            file.write(RESERVED)
-
-    def _make_room(self) -> None:
-        reserve = os.path.join(self.folder, RESERVE)
-        if os.path.exists(reserve):
-            os.unlink(reserve)
-
     def enqueue(self, message: m.Execute, code: bytes) -> m.Message:
         """Starts the run, or lets it wait for its turn; answers with its record."""
         secrets = message.secrets or {}
@@ -116,7 +104,7 @@ class Turns:
         try:
             folder = RunDir(self.state, message.run["id"])
             cap = self.place.record.get("log_cap")
-            run = ActiveRun(folder, record, code, secrets, self._make_room, cap, bool(posted))
+            run = ActiveRun(folder, record, code, secrets, self.reserve.give_up, cap, bool(posted))
             at_once = self._idle() and self.place.ready and record["kind"] != "program"
             at_once = at_once and not self.leasing.needs(record)
             if at_once and self.place.child is not None:
@@ -196,7 +184,7 @@ class Turns:
 
     def _hand_over(self, run: ActiveRun) -> None:
         child = self.place.child
-        assert child is not None and child.channel is not None
+        assert child is not None
         if self._environment is not None:
             run.record["environment"] = self._environment
         if self.place.record.get("in_env"):
@@ -216,11 +204,7 @@ class Turns:
                 "save": run.folder.variables_path,
                 "pickle": run.record.get("trust") == "pickle",
             }
-        message = m.Execute(run=spec, session={}, secrets=run.secrets)
-        try:
-            child.channel.sendall(encode(0, message, run.code))
-        except OSError:
-            pass  # it has just died, which is told when its end is taken
+        child.tell(m.Execute(run=spec, session={}, secrets=run.secrets), run.code)
 
     def _end(self, state: str, exit_code: int) -> None:
         run, self.active = self.active, None
@@ -373,21 +357,12 @@ class Turns:
             return m.Facts({"taken": 0})
         if not run.answered(message.request, str(message.secrets.get("how", "text"))):
             return m.Facts({"taken": 0})
-        try:
-            child.channel.sendall(encode(0, message))
-        except OSError:
-            pass  # it has just died
+        child.tell(message)
         return m.Facts({"taken": 1})
 
     def reap(self) -> None:
         """Takes the ends of children, adopted ones too."""
-        while True:
-            try:
-                pid, status, used = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
+        for pid, status, used in ended_children():
             if self.place.child is not None and pid == self.place.child.pid:
                 self.place.child.ended(status)
                 if self.active is not None and self.active.record["kind"] == "program":

@@ -54,11 +54,11 @@ def test_words_are_completed(loaded: InteractiveShell, typed: str, expected: lis
 
 def test_runs_come_from_the_history(loaded: InteractiveShell) -> None:
     for number in (1, 2):
-        run = {"id": f"20261122-01450{number}-7f3a", "host": "dgx01", "state": "running", "kind": "cell"}
+        run = {"id": f"20261122-23595{number}-7f3a", "host": "dgx01", "state": "running", "kind": "cell"}
         history.started(run, "x")
     history.flush()
-    found = completions(loaded, "%remote attach 20261122-01450")
-    assert found == [f"%remote attach 20261122-01450{number}-7f3a" for number in (2, 1)]
+    found = completions(loaded, "%remote attach 20261122-23595")
+    assert found == [f"%remote attach 20261122-23595{number}-7f3a" for number in (2, 1)]
 
 
 def test_a_body_without_a_link_is_completed_as_ever(loaded: InteractiveShell) -> None:
