@@ -18,7 +18,7 @@ from .agent.rundir import FINAL_STATES
 from .errors import RemoteError, UsageError
 from .gpu_request import again as again_with
 from .history_rows import UNFINISHED, Row
-from .history_store import Query
+from .history_store import Query, Store
 from .many import ask_all
 from .whereabouts import Found, learn
 
@@ -34,6 +34,7 @@ STOP_JOB_S = 75.0
 LOOK_S = 0.05
 # Unfinished runs of one host that are asked about by name.
 MOST_UNFINISHED = 1000
+NEWEST_CAMPAIGNS = 20
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,18 @@ def listing(query: Query, *, ask: bool = True) -> tuple[list[Row], list[Unreacha
 
         hosts = places(query.campaign)
     else:
-        hosts = list(dict.fromkeys([*(row["host"] for row in rows), *store.hosts(unfinished=True)]))
+        shown = [row["host"] for row in rows]
+        hosts = list(dict.fromkeys([*shown, *store.hosts(unfinished=True), *_unheard(store)]))
     answers = ask_all(hosts, lambda remote: refresh(remote, query)) if hosts else []
     failed = [(host, error) for host, error in answers if isinstance(error, RemoteError)]
     heard = store.hosts() if failed else {}
     return history.store().find(query), [Unreachable(h, error, heard.get(h)) for h, error in failed]
+
+
+def _unheard(store: Store) -> list[str]:
+    """The hosts that have steps of a campaign, started by themselves, of which nothing is known here yet."""
+    newest = store.campaigns()[:NEWEST_CAMPAIGNS]
+    return [host for row in newest for host in set(row["hosts"]) - set(store.hosts_of(row["name"]))]
 
 
 def refresh(remote: Remote, query: Query) -> None:

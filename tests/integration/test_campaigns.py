@@ -156,6 +156,9 @@ def test_a_matrix_over_two_hosts_two_at_a_time(bench: Bench) -> None:
     assert (trained["campaign"], trained["params"], trained["attempt"]) == ("sweep", {"lr": 0.1}, 1)
     assert (trained["label"], trained["env"]["MODE"]) == ("train[lr=0.1]", "quick")
     assert trained["manifest"]
+    # The hosts started these runs, and a list of all runs has them all the same.
+    code, out, _ = bench.call("runs", "list", "--json")
+    assert {row["id"] for row in json.loads(out)["runs"]} == {record["id"] for record in records}
     # Another client, which has never heard of it, learns it all from the hosts.
     (bench.root / "data" / "remote" / "history.db").unlink()
     code, out, _ = bench.call("runs", "list", "--campaign", "sweep", "--json")
