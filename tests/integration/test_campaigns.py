@@ -143,10 +143,13 @@ def test_a_matrix_over_two_hosts_two_at_a_time(bench: Bench) -> None:
     assert (code, err) == (0, ""), out + err
     assert "campaign sweep: 10 steps (5 on one, 5 on two); `campaign status sweep` shows it" in out
     assert "campaign sweep: 10 finished" in out
+    # The hosts started these runs, and a list of all runs has them all the same.
+    code, out, _ = bench.call("runs", "list", "--json")
+    listed = {row["id"] for row in json.loads(out)["runs"]}
     campaign = find("sweep")
     assert campaign.status().ok
     records = campaign.runs
-    assert len(records) == 10
+    assert len(records) == 10 and listed == {record["id"] for record in records}
     for host in NAMES:
         there = [record for record in records if record["host"] == host]
         assert most_at_once(there) == 2
@@ -156,9 +159,6 @@ def test_a_matrix_over_two_hosts_two_at_a_time(bench: Bench) -> None:
     assert (trained["campaign"], trained["params"], trained["attempt"]) == ("sweep", {"lr": 0.1}, 1)
     assert (trained["label"], trained["env"]["MODE"]) == ("train[lr=0.1]", "quick")
     assert trained["manifest"]
-    # The hosts started these runs, and a list of all runs has them all the same.
-    code, out, _ = bench.call("runs", "list", "--json")
-    assert {row["id"] for row in json.loads(out)["runs"]} == {record["id"] for record in records}
     # Another client, which has never heard of it, learns it all from the hosts.
     (bench.root / "data" / "remote" / "history.db").unlink()
     code, out, _ = bench.call("runs", "list", "--campaign", "sweep", "--json")
