@@ -33,6 +33,7 @@ submit)
     umask 077
     command -v "$engine" >/dev/null || { echo "there is no $engine here" >&2; exit 127; }
     : >"$folder/log"
+    : >"${folder%/*}/.used-$engine"
 @volumes
 @env
     if command -v setsid >/dev/null; then
@@ -233,9 +234,10 @@ for job in *; do
 done"""
 
 # Those of this state folder that nobody watches any more: ended, never started, or their own folder is gone.
+# An engine that nothing was started with is not asked: podman without root starts a process that would stay.
 _LEFT = """user=$(id -u)
 for engine in docker podman; do
-    command -v "$engine" || continue
+    [ -e "$0/jobs/.used-$engine" ] && command -v "$engine" || continue
     "$engine" ps -a --filter "label=@label.user=$user" --format '{{.Names}} {{.Status}}' |
     while read -r name status _; do
         job=$("$engine" container inspect -f '{{index .Config.Labels "@label.job"}}' "$name")

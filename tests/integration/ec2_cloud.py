@@ -70,9 +70,10 @@ def halt(instance: Any) -> None:
 
 
 def cut(server: subprocess.Popen[bytes]) -> None:
+    # Before the server, whose pid may be another's once it has gone.
+    subprocess.run(["pkill", "-KILL", "-P", str(server.pid)], check=False)
     server.kill()
     server.wait()
-    subprocess.run(["pkill", "-KILL", "-P", str(server.pid)], check=False)
     if uid != str(os.getuid()):
         subprocess.run(["pkill", "-KILL", "-u", uid], check=False)
 

@@ -41,7 +41,8 @@ class SlurmCluster:
         self.accounting = accounting
         self._base = _free_ports(len(NODES) + 4)
         self._cgroups = cgroups
-        self._daemons: dict[str, int] = {}
+        # Processes and not pids, which come again.
+        self._daemons: dict[str, psutil.Process] = {}
         self._database: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -108,7 +109,7 @@ class SlurmCluster:
 
     def kill_node(self, node: str) -> None:
         """A node as if its power had failed: its daemon and all that runs there are gone at once."""
-        pids = [self._daemons.pop(f"slurmd-{node}")]
+        pids = [self._daemons.pop(f"slurmd-{node}").pid]
         spool = str(self.folder / "spool" / node)
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -134,7 +135,7 @@ class SlurmCluster:
         while not pid_file.exists() or not pid_file.read_text().strip():
             assert time.monotonic() < deadline, f"{name} wrote no {pid_file}\n{self._tails()}"
             time.sleep(0.02)
-        self._daemons[name] = int(pid_file.read_text())
+        self._daemons[name] = psutil.Process(int(pid_file.read_text()))
 
     def _tails(self) -> str:
         return "\n".join(
@@ -191,7 +192,7 @@ class SlurmCluster:
         while self.run("mariadb", "--no-defaults", "-uroot", "-S", str(sock), "-e", statement).returncode:
             assert time.monotonic() < deadline, self._tails()
             time.sleep(0.1)
-        self._daemons["mariadbd"] = int(pid_file.read_text())
+        self._daemons["mariadbd"] = psutil.Process(int(pid_file.read_text()))
         conf = self.folder / "slurmdbd.conf"
         conf.write_text(
             f"AuthType=auth/munge\nAuthInfo=socket={self.folder}/run/munge.sock\nDbdHost=localhost\n"
@@ -284,12 +285,11 @@ def _free_ports(count: int) -> int:
             return base
 
 
-def _end(*pids: int) -> None:
-    found = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-    for process in found:
+def _end(*daemons: psutil.Process) -> None:
+    for process in daemons:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-    for process in psutil.wait_procs(found, 6)[1]:
+    for process in psutil.wait_procs(daemons, 6)[1]:
         process.kill()
 
 
