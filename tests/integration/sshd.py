@@ -14,7 +14,6 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -49,22 +48,6 @@ class Server:
 
     def known_hosts_lines(self) -> str:
         return "".join(f"[{self.address}]:{self.port} {key}\n" for key in self.public_keys)
-
-    def revive(self) -> None:
-        """Starts it again at its port if it has ended, which no test asks for; says so on stderr.
-
-        One that lives as long as the test session must not take all tests with it that come after its end.
-        """
-        status = self.process.poll()
-        if status is None or not isinstance(self.process.args, list):
-            return
-        print(f"sshd at {self.port} had ended with status {status}:\n{self.log[-2000:]}", file=sys.stderr)
-        self.process = subprocess.Popen(self.process.args, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), timeout=2):
-                return
-            time.sleep(0.01)
 
     def stop(self) -> None:
         with contextlib.suppress(psutil.Error):
@@ -275,8 +258,6 @@ def ssh_host(sshd: SshHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshHost
     for name, value in sshd.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    for server in sshd.servers:
-        server.revive()
     servers, aliases = list(sshd.servers), set((sshd.folder / "conf.d").iterdir())
     known = sshd.known_hosts.read_bytes()
     yield sshd

@@ -100,10 +100,9 @@ def test_memory_that_runs_out_inside_is_told(docked: Place) -> None:
 
 def test_a_container_outlives_its_link_and_is_stopped_by_name(docked: Place, docker: Engine) -> None:
     run = docked.remote.run_cell("import time; print('on', flush=True)\nwhile True: time.sleep(0.02)")
-    agents = psutil.Process().children()
-    for process in agents:
-        process.kill()
-    psutil.wait_procs(agents, 5)
+    agent = psutil.Process(docked.remote.info["pid"])
+    agent.kill()
+    psutil.wait_procs([agent], 5)
     docked.remote.close()
     assert len(docker.names()) == 1, "nobody is connected, and it runs"
     other = docked.open()

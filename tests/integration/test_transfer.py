@@ -8,7 +8,6 @@ import signal
 import threading
 from typing import BinaryIO
 
-import psutil
 import pytest
 from hosts import Place, await_true, files_of
 
@@ -235,7 +234,7 @@ def test_an_agent_that_dies_is_an_error_and_what_came_is_used(local: Place) -> N
         (local.workspace / f"f{n}").write_bytes(noise(MB, n))
     remote = local.remote
     connection = remote.connection()
-    pid = next(p.pid for p in psutil.Process().children() if "python" in p.name())
+    pid = connection.hello["pid"]
     open_file, opened = remote._sync._scanner.open, []
 
     def killing(path: str) -> object:
