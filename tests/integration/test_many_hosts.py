@@ -205,7 +205,7 @@ def test_the_third_interrupt_stops_waiting_and_says_what_goes_on(workspace: Path
             await_true(lambda: process.poll() is not None or not _pending(process.pid))
         code, said = process.wait(60), process.stderr.read()
         if code == 137:
-            # On a machine this slow the second had ended both before the third was taken: nothing to wait for.
+            # The machine was slow, and the second had ended both before the third was taken.
             assert "stopped waiting for" not in said
         else:
             assert code == 130
