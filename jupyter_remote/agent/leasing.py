@@ -142,14 +142,15 @@ class Leasing:
     def cancel(self) -> None:
         """Waits no longer, and leaves nothing of that."""
         seeker = self._seeker
-        self._forget()
         if seeker is not None:
-            # It takes its ticket back and goes, at once unless a driver hangs.
+            # It takes its ticket back and goes, at once unless a driver hangs. The channel is closed after
+            # that: its end makes it go too, and the signal must not come while it tidies up.
             seeker.terminate()
             try:
-                seeker.wait(1.0)
+                seeker.wait(5.0)
             except subprocess.TimeoutExpired:
                 seeker.kill()
+        self._forget()
 
     def _forget(self) -> None:
         if self._channel is not None:

@@ -231,5 +231,6 @@ def main() -> None:
     except BrokenPipeError:
         pass  # the supervisor is gone
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if seeker is not None:
             seeker.close()

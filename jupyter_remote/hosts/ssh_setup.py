@@ -6,6 +6,7 @@ key itself is `keypair`'s, what happens on the host `authorize`'s, who answers i
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,14 @@ from typing import Any
 
 from ..config import Config
 from ..config_models import HostConfig
-from ..errors import AuthenticationError, ConnectError, LaunchError, PromptCancelled, UsageError
+from ..errors import (
+    AuthenticationError,
+    ConnectError,
+    ConnectionLost,
+    LaunchError,
+    PromptCancelled,
+    UsageError,
+)
 from ..transports import Prompter, make_transport
 from . import authorize, ssh_config
 from .keypair import KeyPair
@@ -194,7 +202,9 @@ def _talk(host: HostConfig, command: str, said: bytes, enough: Any, ask: Prompte
     try:
         channel = transport.open(command)
         if said:
-            channel.write(said)
+            # A forced command may end without having read it; what it printed tells more than that.
+            with contextlib.suppress(ConnectionLost):
+                channel.write(said)
         printed = ""
         watchdog: threading.Timer | None = None
         try:
