@@ -24,7 +24,7 @@ demo:
 
 test:
 	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core \
-		slurm-wlm munge slurm-wlm-torque podman runc docker.io iptables
+		slurm-wlm munge slurm-wlm-torque podman runc docker.io iptables task-spooler
 	@scripts/environment test e2e
 	@scripts/test
 

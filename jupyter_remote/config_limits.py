@@ -15,6 +15,7 @@ from .config_file import Document, KeyPath, dotted
 _WHY = {
     ("trust",): "let the host run code here",
     ("command",): "run a program here",
+    ("plugin",): "tell a program of another package what to do here",
     ("ssh", "config_file"): "run programs here (ProxyCommand, Match exec)",
 }
 # Where a host leads: whose pickles are believed is not for a project to choose.

@@ -13,7 +13,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .config_schedulers import PbsOptions, RayOptions, SlurmOptions
-from .config_types import Amount, Duration, Section, Size, Variables, Word
+from .config_types import (
+    Amount,
+    ArchiveKind,
+    Duration,
+    HostKind,
+    LauncherKind,
+    Section,
+    Size,
+    TransportKind,
+    Variables,
+    Word,
+)
 from .excerpt import DEFAULT_LIMIT
 
 
@@ -80,13 +91,13 @@ class Ec2Options(Section):
 class HostSettings(Section):
     """The keys of one entry under `hosts:` (and of `defaults:`)."""
 
-    type: Literal["ssh", "ec2", "command", "local"] = "ssh"
+    type: HostKind = "ssh"
     hostname: Word | None = None
     address: Word | None = None
     user: Word | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     ssh_key: str | None = None
-    transport: Literal["auto", "paramiko", "openssh"] = "auto"
+    transport: TransportKind = "auto"
     ssh: SshOptions = SshOptions()
     command: tuple[str, ...] = ()
     python: str = "python3"
@@ -99,12 +110,14 @@ class HostSettings(Section):
     env_setup_timeout: Annotated[Duration, Field(gt=0)] = 300.0
     env: Variables = Field(default_factory=dict)
     sync: SyncOptions = SyncOptions()
-    launcher: Literal["process", "container", "slurm", "pbs", "ray"] = "process"
+    launcher: LauncherKind = "process"
     container: ContainerOptions = ContainerOptions()
     slurm: SlurmOptions = SlurmOptions()
     pbs: PbsOptions = PbsOptions()
     ray: RayOptions = RayOptions()
     ec2: Ec2Options = Ec2Options()
+    # What a kind of another package is told; that package says which keys there are.
+    plugin: dict[str, Any] = Field(default_factory=dict)
     facts: dict[str, Any] = Field(default_factory=dict)
     # What `setup` and `doctor` try to reach from the host, each NAME:PORT.
     reach: tuple[Word, ...] = ("github.com:443", "example.com:443")
@@ -137,13 +150,14 @@ class HostConfig(HostSettings):
 class Archive(Section):
     """One entry under `archives:`."""
 
-    type: Literal["s3", "folder"]
+    type: ArchiveKind
     bucket: str | None = None
     prefix: str = ""
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None
     path: str | None = None
+    plugin: dict[str, Any] = Field(default_factory=dict)
 
 
 class ConfigFile(Section):

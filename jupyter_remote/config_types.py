@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from .durations import parse_duration
 from .errors import UsageError
@@ -52,6 +53,28 @@ def _variable_names(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _one_of(group: str, *ours: str) -> BeforeValidator:
+    """One of our kinds, or of those that another package brings."""
+
+    def known(value: object) -> object:
+        if value in ours:
+            return value
+        from .plugins import installed
+
+        valid = [*ours, *(name for name in installed(group) if name not in ours)]
+        if value in valid:
+            return value
+        quoted = [f"'{name}'" for name in valid]
+        expected = f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+
+    return BeforeValidator(known)
+
+
+HostKind = Annotated[str, _one_of("hosts", "ssh", "ec2", "command", "local")]
+TransportKind = Annotated[str, _one_of("transports", "auto", "paramiko", "openssh")]
+LauncherKind = Annotated[str, _one_of("launchers", "process", "container", "slurm", "pbs", "ray")]
+ArchiveKind = Annotated[str, _one_of("archives", "s3", "folder")]
 Duration = Annotated[float, BeforeValidator(_seconds)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Word = Annotated[str, AfterValidator(_word)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -37,6 +37,8 @@ NEW_S = 5.0
 # The number of jobs before one in its queue changes slowly, and costs a question of its own.
 QUEUE_S = 15.0
 _NEAR_S = 15.0
+# Where the settings of another package's launcher say nothing of it.
+_POLL_S = 30.0
 # Accounts are complete so long after the end of a job; who lists a run later asks again.
 ACCOUNTS_S = 3.0
 # What accounts say of a job whose figures are not complete yet.
@@ -350,7 +352,8 @@ class Board:
 def _longest(host: HostConfig, record: dict[str, Any]) -> float:
     """Seconds between two questions to the scheduler of that run while nothing waits."""
     section = launcher(str(record["job"]["launcher"])).SETTINGS
-    return float(getattr(host, section).poll)
+    settings = getattr(host, section or "plugin")
+    return float(settings.get("poll", _POLL_S) if isinstance(settings, Mapping) else settings.poll)
 
 
 _boards: WeakKeyDictionary[HostLink, Board] = WeakKeyDictionary()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Config
 from ..errors import ConfigError, UsageError
+from ..plugins import Kinds
 from .archive import Archive
 from .store import Store
 
@@ -22,7 +23,7 @@ class Kind:
 
     Attributes:
         summary: what it is, for lists.
-        needs: the key that an entry can't do without.
+        needs: the key that an entry can't do without; "" when there is none.
         open: the store; its module is imported then.
     """
 
@@ -43,10 +44,12 @@ def _s3(settings: Settings) -> Store:
     return S3Store.open(settings)
 
 
-KINDS: dict[str, Kind] = {
+_OURS = {
     "s3": Kind("a bucket of Amazon S3, or of another service that speaks its protocol", "bucket", _s3),
     "folder": Kind("a folder of this machine: a disk, a share", "path", _folder),
 }
+
+KINDS: Mapping[str, Kind] = Kinds("archives", _OURS)
 
 
 def open_archive(name: str) -> Archive:
@@ -65,6 +68,6 @@ def open_archive(name: str) -> Archive:
         )
     settings = archives[name]
     kind = KINDS[settings.type]
-    if not getattr(settings, kind.needs):
+    if kind.needs and not getattr(settings, kind.needs):
         raise ConfigError(f"archives.{name}: `type: {settings.type}` needs `{kind.needs}`")
     return Archive(name, kind.open(settings))

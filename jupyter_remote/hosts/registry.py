@@ -1,14 +1,16 @@
 """The kinds of hosts (`type:` in hosts.yaml) as a table to read.
 
 A row says which transport carries the bytes, and what an entry of that kind can't do without. What a
-kind does beyond that is a module of its own.
+kind does beyond that is a module of its own. Other packages may add rows (docs/plugins.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ..plugins import Kinds
 
 if TYPE_CHECKING:
     from ..config_models import HostConfig
@@ -64,7 +66,7 @@ def _ec2_prepare(host: HostConfig, connection: Connection) -> str | None:
     return prepare(host, connection)
 
 
-KINDS: dict[str, Kind] = {
+_OURS = {
     "ssh": Kind("a machine reached by ssh", lambda host: host.transport, _nothing),
     "ec2": Kind(
         "a machine of Amazon EC2, reached by ssh",
@@ -81,3 +83,5 @@ KINDS: dict[str, Kind] = {
     ),
     "local": Kind("this machine", lambda host: "local", _nothing),
 }
+
+KINDS: Mapping[str, Kind] = Kinds("hosts", _OURS)

@@ -32,16 +32,18 @@ here opens a connection, a file or a process, and each of them can be tested wit
 ``accounting(ids)``, ``used(answer)``
     The argv that tells what jobs have used (None: there is none), and that, by id.
 
-The registry is this dict; a kind that is not in it is not there.
+The registry is this dict, and behind it the launchers of other packages (docs/plugins.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import UsageError
+from ..plugins import Kinds
 from .job import Answer, Order, Standing, Verdict, Work
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from ..errors import LaunchError
 
 # Imported when they are used: most hosts need `process`, which is nothing.
-LAUNCHERS = {
+_OURS = {
     "process": ".process",
     "container": ".container",
     "slurm": ".slurm",
@@ -86,15 +88,20 @@ class Launcher(Protocol):
     def used(self, answer: Answer) -> dict[str, dict[str, object]]: ...
 
 
+LAUNCHERS: Mapping[str, str | Launcher] = Kinds("launchers", _OURS)
+
+
 def launcher(kind: str) -> Launcher:
     """The launcher of that kind.
 
     Raises:
         UsageError: there is none; the valid ones.
+        ConfigError: it is another package's, which can't be imported.
     """
     if kind not in LAUNCHERS:
         near = get_close_matches(kind, LAUNCHERS, n=1)
         guess = f"; did you mean {near[0]}?" if near else "."
         raise UsageError(f"there is no launcher {kind!r}{guess} Valid: {', '.join(LAUNCHERS)}")
-    found: Launcher = import_module(LAUNCHERS[kind], __name__)
-    return found
+    found = LAUNCHERS[kind]
+    module: Launcher = import_module(found, __name__) if isinstance(found, str) else found
+    return module

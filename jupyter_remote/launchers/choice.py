@@ -55,6 +55,8 @@ def _overlaid(host: HostConfig, kind: str, section: str, resources: Mapping[str,
             "--launcher slurm or container would, or `launcher:` of the host"
         )
     settings = getattr(host, section)
+    if isinstance(settings, Mapping):  # another package's, which says itself what may stand there
+        return host.model_copy(update={section: {**settings, **resources}})
     model = type(settings)
     values: dict[str, Any] = {}
     typed: dict[str, str] = {}

@@ -7,10 +7,12 @@ it is first used; who asks the user is a `Prompter`, so that no transport knows 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from ..plugins import Kinds
 
 if TYPE_CHECKING:
     from ..config_models import HostConfig
@@ -119,13 +121,10 @@ def _auto(host: HostConfig, ask: Prompter | None) -> Transport:
     return transport
 
 
-registry: dict[str, Factory] = {
-    "auto": _auto,
-    "paramiko": _paramiko,
-    "openssh": _openssh,
-    "command": _command,
-    "local": _local,
-}
+registry: Mapping[str, Factory] = Kinds(
+    "transports",
+    {"auto": _auto, "paramiko": _paramiko, "openssh": _openssh, "command": _command, "local": _local},
+)
 
 
 def make_transport(host: HostConfig, ask: Prompter | None) -> Transport:

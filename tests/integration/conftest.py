@@ -7,6 +7,7 @@ from fake_gpus import fake_amd, fake_gpus
 from hosts import local, place
 from island import island
 from pbs_server import openpbs
+from plugin_more import plugin, plugin_folder, spooler
 from ray_cluster import real_ray, standin_ray
 from s3_server import s3
 from slurm_cluster import slurm, torque
@@ -24,11 +25,14 @@ __all__ = [
     "local",
     "openpbs",
     "place",
+    "plugin",
+    "plugin_folder",
     "podman",
     "pytest_runtest_makereport",
     "real_ray",
     "s3",
     "slurm",
+    "spooler",
     "ssh_host",
     "sshd",
     "standin_ray",

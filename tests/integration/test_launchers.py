@@ -28,6 +28,8 @@ LAUNCHERS: dict[str, tuple[str | None, dict[str, Any]]] = {
     # The commands of Torque that come with Slurm.
     "pbs over slurm": ("torque", {"launcher": "pbs"}),
     "ray": ("standin_ray", {"launcher": "ray"}),
+    # Of another package.
+    "tsp": ("spooler", {"launcher": "tsp"}),
     "real-ray": ("real_ray", {"launcher": "ray"}),
 }
 
