@@ -35,40 +35,61 @@ class SshOptions(Section):
     # "accept-new": accept it. "yes" (with quotes: YAML's own yes is True): refuse it and ask nobody.
     # A changed key is refused whatever stands here.
     strict_host_key_checking: bool | Literal["ask", "accept-new", "yes", "no"] | None = None
+    # Whether the link is compressed.
     compression: bool | None = None
+    # Which cipher, by OpenSSH's name.
     cipher: Word | None = None
+    # Whether runs may use your ssh agent while a link brings it.
     forward_agent: bool | None = None
+    # Seconds between two signs of life of an idle link.
     keepalive: Duration | None = None
     # The name under which the host's key is known; for a machine whose address changes.
     host_key_alias: Word | None = None
+    # Instead of `~/.ssh/config`.
     config_file: str | None = None
 
 
 class SyncOptions(Section):
     """`sync:` of a host or project; the lists of all layers add up."""
 
+    # Patterns of files that go although git would leave them out.
     include: tuple[str, ...] = ()
+    # Patterns of files that stay here although git would take them.
     exclude: tuple[str, ...] = ()
+    # Patterns of files that every run brings here when it ends.
     pull: tuple[str, ...] = ()
+    # A larger file is skipped, with a word about it.
     max_file_size: Size | None = None
 
 
 class ContainerOptions(Section):
     """`container:`: what a session or program runs in when `launcher: container`."""
 
+    # The program that runs containers.
     engine: Literal["docker", "podman", "apptainer"] = "docker"
+    # What the container is made of; it is never pulled from here, only by the engine.
     image: str | None = None
     # The Python of the cells, in the image.
     python: str | None = None
+    # `host`, `none` or one of the engine's.
     network: Word | None = None
+    # `all`, a number or UUIDs, as the engine takes them.
     gpus: str | None = None
+    # The limit, as the engine takes it: 16g.
     memory: Word | None = None
+    # The limit.
     cpus: Amount | None = None
+    # Size of /dev/shm, which data loaders of PyTorch need: 8g.
     shm: Word | None = None
+    # `UID:GID` inside; the default makes files that belong to you.
     user: Word | None = None
+    # Whether a missing image is fetched by the engine.
     pull: Literal["missing", "never"] = "missing"
+    # Names of the host's variables that go in.
     env: tuple[str, ...] = ()
+    # Further folders, `HOST:CONTAINER[:ro]`.
     volumes: tuple[str, ...] = ()
+    # Further words of the engine's `run`.
     args: tuple[str, ...] = ()
     # How often it is looked whether a container is still watched, and no engine is asked for that.
     poll: Annotated[Duration, Field(ge=1)] = 2.0
@@ -77,39 +98,59 @@ class ContainerOptions(Section):
 class Ec2Options(Section):
     """`ec2:`: which machine `type: ec2` starts and stops."""
 
+    # The id of the machine.
     instance_id: Word | None = None
     # Instead of the id; exactly one machine may have all of them.
     tags: dict[str, str] = Field(default_factory=dict)
+    # As boto3 finds it when it is not set.
     region: str | None = None
+    # Of the AWS configuration.
     profile: str | None = None
+    # Which of its addresses is used.
     address: Literal["public", "private"] = "public"
     # It switches itself off when none of my runs goes on for so long, and its load is no higher than that.
     stop_when_idle: Duration | None = None
+    # The load (1 minute, all processors) up to which it counts as idle.
     idle_load: Amount = 0.5
 
 
 class HostSettings(Section):
     """The keys of one entry under `hosts:` (and of `defaults:`)."""
 
+    # Which kind of host it is: ssh, ec2, command, local, or one that another package brings.
     type: HostKind = "ssh"
+    # Where it is: a name, an address, or an alias of the ssh configuration; default is the entry's own name.
     hostname: Word | None = None
+    # Where other hosts reach it (`MASTER_ADDR`); default is `hostname`.
     address: Word | None = None
+    # Who logs in; default is as the ssh configuration says.
     user: Word | None = None
+    # Of its sshd; default is as the ssh configuration says.
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    # The private key, or its public half when the agent has it.
     ssh_key: str | None = None
+    # How bytes get there: auto, paramiko, openssh, or one that another package brings; `auto` takes
+    # paramiko unless the ssh configuration asks for more than it can.
     transport: TransportKind = "auto"
     ssh: SshOptions = SshOptions()
+    # For `type: command`: the words that lead to a shell, such as `[docker, exec, -i, NAME]`.
     command: tuple[str, ...] = ()
+    # The interpreter of sessions and programs on the host.
     python: str = "python3"
+    # Where the workspace's mirror is on the host; `{project}` is the name of the local folder.
     workspace: str = "~/jupyter-remote/{project}"
     # Where `env create` keeps environments on the host; empty for a folder beside the runs.
     env_root: str = ""
     # What environments are made with, where `python` is one of them.
     env_python: str = ""
+    # Lines of shell that are sourced before a session or program starts: `module load cuda`.
     env_setup: str = ""
+    # How long those lines may take.
     env_setup_timeout: Annotated[Duration, Field(gt=0)] = 300.0
+    # Environment variables of sessions and programs.
     env: Variables = Field(default_factory=dict)
     sync: SyncOptions = SyncOptions()
+    # How processes are started there: process, container, slurm, pbs, ray, or one of another package.
     launcher: LauncherKind = "process"
     container: ContainerOptions = ContainerOptions()
     slurm: SlurmOptions = SlurmOptions()
@@ -118,6 +159,7 @@ class HostSettings(Section):
     ec2: Ec2Options = Ec2Options()
     # What a kind of another package is told; that package says which keys there are.
     plugin: dict[str, Any] = Field(default_factory=dict)
+    # What `setup` found; written by it.
     facts: dict[str, Any] = Field(default_factory=dict)
     # What `setup` and `doctor` try to reach from the host, each NAME:PORT.
     reach: tuple[Word, ...] = ("github.com:443", "example.com:443")
@@ -125,9 +167,13 @@ class HostSettings(Section):
     gpu_leases: str | None = None
     # Whether variables may be pickled, and code that the host sends be run here.
     trust: Literal["pickle"] | None = None
+    # How long connecting may take.
     connect_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    # A session that nobody uses ends after this time; `null` for never.
     session_idle: Duration | None = 86400.0
+    # Of a run that prints more, beginning and end are kept; `null` for no limit.
     log_cap: Size | None = 10 << 30
+    # So much of what a cell prints is shown in the notebook; all of it is in the log.
     output_limit: Size | None = DEFAULT_LIMIT
 
 
@@ -150,13 +196,21 @@ class HostConfig(HostSettings):
 class Archive(Section):
     """One entry under `archives:`."""
 
+    # Which kind of archive it is: s3, folder, or one that another package brings.
     type: ArchiveKind
+    # For `type: s3`.
     bucket: str | None = None
+    # What the names of all objects begin with.
     prefix: str = ""
+    # Of another service that speaks S3's protocol.
     endpoint_url: str | None = None
+    # As boto3 finds it when it is not set.
     region: str | None = None
+    # Of the AWS configuration.
     profile: str | None = None
+    # For `type: folder`.
     path: str | None = None
+    # What a kind of another package is told.
     plugin: dict[str, Any] = Field(default_factory=dict)
 
 

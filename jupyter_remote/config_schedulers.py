@@ -16,23 +16,36 @@ from .config_types import Amount, AtLeastOne, Duration, NotNegative, Section, Si
 class SlurmOptions(Section):
     """`slurm:`: what is asked of Slurm when `launcher: slurm`."""
 
+    # Which one; the cluster's default when not set.
     partition: str | None = None
+    # Which account pays.
     account: str | None = None
+    # Which quality of service.
     qos: str | None = None
+    # The limit: 30 (minutes), 2h, 01:30:00 or 1-12:00:00.
     time: str | None = None
+    # How many; with more than one a program starts on each.
     nodes: AtLeastOne | None = None
+    # How many in all.
     tasks: AtLeastOne | None = None
+    # How many, or KIND:N.
     gpus: str | None = None
+    # For each task.
     cpus: AtLeastOne | None = None
+    # Of each node: 16G.
     memory: str | None = None
+    # Features that the nodes must have.
     constraint: str | None = None
+    # Numbers of tasks: 0-15, 1,3,5 or 0-99%4.
     array: str | None = None
     # Seconds between two questions to the scheduler while nobody waits for a job to start.
     poll: Annotated[Duration, Field(ge=1)] = 30.0
     # How a running session is reached: `auto` tries `srun --overlap`, `inbox` takes files only.
     control: Literal["auto", "inbox"] = "auto"
+    # Further words of sbatch.
     args: tuple[str, ...] = ()
     # Further options of sbatch, under their own names.
+
     acctg_freq: str | None = None
     batch: str | None = None
     bb: str | None = None
@@ -120,31 +133,47 @@ class PbsOptions(Section):
 
     # The name of one, or `auto`: the first of `queues` that takes the job.
     queue: str | None = None
+    # Which jobs `queue: auto` gives to which queue.
     queues: dict[str, PbsQueue] = Field(default_factory=dict)
+    # Which project pays (`-P`).
     project: str | None = None
+    # The limit: 2h or 01:30:00.
     walltime: str | None = None
     # Of how many nodes; without it the amounts are those of the job, with it of each node.
     nodes: AtLeastOne | None = None
+    # How many.
     cpus: AtLeastOne | None = None
+    # How many.
     gpus: NotNegative | None = None
+    # 16GB, say.
     memory: str | None = None
     # Chunks in PBS's own words, instead of the four before.
     select: str | None = None
+    # File systems to mount, as NCI's PBS wants them: gdata/ab12+scratch/ab12.
     storage: str | None = None
+    # How chunks are spread: scatter, pack, excl.
     place: str | None = None
     # Further ones for `-l`: `jobfs=100GB,software=x`.
     resources: str | None = None
+    # For accounting (`-A`).
     account: str | None = None
+    # From -1024 to 1023.
     priority: str | None = None
+    # Jobs that have to end before: afterok:1234.
     depend: str | None = None
+    # Not before this time (`-a`).
     begin: str | None = None
+    # Whether it waits until it is released.
     hold: bool | None = None
+    # To whom mail goes.
     mail_user: str | None = None
+    # When: a, b, e in any combination, or n.
     mail_events: Word | None = None
     # Of Grid Engine, for several CPUs; `smp` when it is not set.
     parallel_environment: str | None = None
     # Seconds between two questions to the scheduler while nobody waits for a job to start.
     poll: Annotated[Duration, Field(ge=1)] = 30.0
+    # Further words of qsub.
     args: tuple[str, ...] = ()
 
 
@@ -157,9 +186,13 @@ class RayOptions(Section):
     address: str = "auto"
     # The program there: a name, or its path in an environment that is not on the PATH.
     program: str = "ray"
+    # Of the entrypoint.
     cpus: Amount | None = None
+    # Of the entrypoint.
     gpus: Amount | None = None
+    # Of the entrypoint.
     memory: Size | None = None
+    # Further resources of the entrypoint, by name.
     resources: dict[str, float] = Field(default_factory=dict)
     # Seconds between two questions to Ray while nobody waits for a job to start.
     poll: Annotated[Duration, Field(ge=1)] = 30.0

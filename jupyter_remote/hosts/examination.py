@@ -91,6 +91,8 @@ def examine(
         }
         return Examination(Facts(host, {}, {}, local), problem, shell)
     looking.join()
+    if local.get("known") == []:
+        local["known"] = local_facts.known(host)  # it may have been asked about, and remembered, just now
     return Examination(Facts(host, facts.hello, facts.answer, local))
 
 

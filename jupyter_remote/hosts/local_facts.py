@@ -68,6 +68,12 @@ def look(host: HostConfig) -> dict[str, Any]:
     return found
 
 
+def known(host: HostConfig) -> list[dict[str, Any]]:
+    """The keys of the host that are known now, as plain values."""
+    host = KINDS[host.type].located(host)
+    return _known(ssh_config.resolve(host.destination, host=host))
+
+
 def knock(local: Mapping[str, Any]) -> dict[str, Any]:
     """How a server greets at the address, or why it doesn't: for a host to which a connection has failed.
 
