@@ -57,6 +57,10 @@ def _root() -> click.Command:
 def main(words: Sequence[str] | None = None) -> int:
     """Entry of the console script `jupyter-remote`; returns the exit code."""
     words = sys.argv[1:] if words is None else words
+    if asked := os.environ.get("_JUPYTER_REMOTE_COMPLETE"):
+        from .shell_completion import answer
+
+        return answer(_root(), asked)
     try:
         code = dispatch(words, "jupyter remote", show_run)
         sys.stdout.flush()

@@ -57,8 +57,8 @@ def settings() -> str:
     """Every key of hosts.yaml, with its kind, default and what it is for."""
     parts = [
         "# Keys of hosts.yaml\n",
-        "`jupyter remote list` says where the file is. Keys under `defaults:` hold for every host, those under "
-        "`hosts: NAME:` for one; `groups: NAME: [HOST, …]` names several. A workspace's "
+        "`jupyter remote list` says where the file is. Keys under `defaults:` hold for every host, those "
+        "under `hosts: NAME:` for one; `groups: NAME: [HOST, …]` names several. A workspace's "
         "`.jupyter-remote.yaml` overlays it, less what would run code on your machine.\n",
         "## A host: `hosts: NAME:` and `defaults:`\n",
         *_section(HostSettings, "", 3),
