@@ -23,8 +23,9 @@ from .display import NotebookSink
 from .errors import ConnectionLost, RemoteError, UsageError
 from .follow import follow
 from .link_line import LinkLine
+from .ordering import new_run_id
 from .run import Run, accepted
-from .starting import PATIENCE_S, new_run_id
+from .starting import PATIENCE_S
 from .widget_states import TARGET, WidgetState, answer_pages
 
 if TYPE_CHECKING:

@@ -10,22 +10,22 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from .agent import messages as m
 from .connection import Stale
-from .errors import SyncError, UsageError
+from .errors import SyncError
 from .hostlink import HostLink
 from .linkstate import Told
 from .log import Log
+from .ordering import Options, Order, Orders
 from .remote_host import HostVerbs
 from .run import Run
-from .starting import attach, new_run_id, session_settings, start
+from .starting import attach, start
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
     from .gpu_request import Gpus
-    from .provenance import Provenance
     from .sync.progress import Report
     from .sync.pull import PullReport
     from .sync.session import SyncReport, WorkspaceSync
@@ -47,10 +47,10 @@ class Remote(HostVerbs):
     def __init__(self, host: HostConfig, workspace: Path, ask: Prompter | None = None) -> None:
         super().__init__(host, HostLink(host, ask, self._forget))
         self.workspace = workspace
-        self.mirror = host.workspace.replace("{project}", workspace.name or "root")
+        self._orders = Orders(host, workspace)
+        self.mirror = self._orders.mirror
         self._kept_sync: WorkspaceSync | None = None
         self._making_sync = threading.Lock()
-        self._provenance: Provenance | None = None
 
     def __repr__(self) -> str:
         return f"<Remote {self.host.name}: {self.workspace}>"
@@ -119,14 +119,27 @@ class Remote(HostVerbs):
             ConnectError, SyncError, LaunchError: it could not be started.
             UsageError: a bad argument, or a variable that can't be sent; nothing was run.
         """
-        run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "cell"}
-        name = f"run-{run['id']}" if fresh else session
-        kind = "cell" if fresh else None
-        run.update(_launched(launcher, resources))
-        settings = session_settings(self.host, self.mirror, name, kind, launcher, resources)
-        run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        self._ask_gpus(run, gpus, min_free, wait, pass_env)
-        return self._start(run, settings, code, pass_env, sync, progress, on_link, send, fetch)
+        order = self._orders.cell(
+            code,
+            session,
+            fresh=fresh,
+            send=send,
+            fetch=fetch,
+            sync=sync,
+            cwd=cwd,
+            env=env,
+            pass_env=pass_env,
+            gpus=gpus,
+            min_free=min_free,
+            wait=wait,
+            timeout=timeout,
+            label=label,
+            notebook=notebook,
+            notes=notes,
+            launcher=launcher,
+            resources=resources,
+        )
+        return self._start(order, progress, on_link)
 
     def send(self, values: Mapping[str, object], session: str = "default") -> None:
         """Gives variables to a session, when the runs before have ended.
@@ -160,74 +173,59 @@ class Remote(HostVerbs):
         label = f"fetch {', '.join(names)}"
         return self.run_cell("", session=session, sync=False, label=label, fetch=names).fetch()
 
-    def run_bash(self, code: str, **options: Any) -> Run:
+    def run_bash(
+        self,
+        code: str,
+        *,
+        progress: Report | None = None,
+        on_link: Told | None = None,
+        **options: Unpack[Options],
+    ) -> Run:
         """Runs a shell script with bash; options as :meth:`run_cell` without session, fresh, send, fetch."""
-        return self.run_words(["bash", "{code}"], code, **options)
+        return self._start(self._orders.bash(code, **options), progress, on_link)
 
-    def run_script(self, name: str, text: str, args: Sequence[str] = (), **options: Any) -> Run:
+    def run_script(
+        self,
+        name: str,
+        text: str,
+        args: Sequence[str] = (),
+        *,
+        progress: Report | None = None,
+        on_link: Told | None = None,
+        **options: Unpack[Options],
+    ) -> Run:
         """Runs Python code as a program of that file name, with arguments; options as :meth:`run_bash`."""
-        return self.run_words(["{python}", "{script}", *args], text, script=name, **options)
+        return self._start(self._orders.script(name, text, args, **options), progress, on_link)
 
-    def run_program(self, argv: Sequence[str], **options: Any) -> Run:
+    def run_program(
+        self,
+        argv: Sequence[str],
+        *,
+        progress: Report | None = None,
+        on_link: Told | None = None,
+        **options: Unpack[Options],
+    ) -> Run:
         """Runs a program; a ``.py`` file is given to the host's Python. Options as :meth:`run_bash`.
 
         Raises:
             UsageError: there is no program in ``argv``.
         """
-        if not argv:
-            raise UsageError("no program to run")
-        words = ["{python}", *argv] if argv[0].endswith(".py") else list(argv)
-        return self.run_words(words, "", **options)
+        return self._start(self._orders.program(argv, **options), progress, on_link)
 
     def run_words(
         self,
-        argv: list[str],
+        argv: Sequence[str],
         code: str,
         *,
         script: str | None = None,
         python: str | None = None,
-        sync: bool = True,
-        cwd: str | None = None,
-        env: Mapping[str, str] | None = None,
-        pass_env: Sequence[str] = (),
-        gpus: Gpus | None = None,
-        min_free: int | str | None = None,
-        wait: bool | float | None = None,
-        timeout: float | None = None,
-        label: str | None = None,
-        notebook: str | None = None,
-        notes: Mapping[str, Any] | None = None,
         progress: Report | None = None,
         on_link: Told | None = None,
-        launcher: str | None = None,
-        resources: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
     ) -> Run:
-        run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
-        run.update(argv=argv, script=script)
-        name = f"run-{run['id']}"
-        run.update(_launched(launcher, resources))
-        settings = session_settings(self.host, self.mirror, name, "program", launcher, resources)
-        if python is not None:
-            settings["python"] = python
-        run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
-        self._ask_gpus(run, gpus, min_free, wait, pass_env)
-        return self._start(run, settings, code, pass_env, sync, progress, on_link)
-
-    def _ask_gpus(
-        self,
-        run: dict[str, Any],
-        gpus: Gpus | None,
-        min_free: int | str | None,
-        wait: bool | float | None,
-        pass_env: Sequence[str],
-    ) -> None:
-        if gpus is None and min_free is None and not wait:
-            return
-        from .gpu_request import check_variables, lease_request
-
-        request = lease_request(gpus, min_free, wait, self.host.gpu_leases)
-        check_variables(request, [*run["env"], *pass_env])
-        run["lease"] = request
+        """Runs the words of a program, see ``ordering.Orders.words``; options as :meth:`run_bash`."""
+        order = self._orders.words(argv, code, script=script, python=python, **options)
+        return self._start(order, progress, on_link)
 
     def attach(self, run_id: str, from_seq: int = 0) -> Run:
         """The run of that id, with its events after ``from_seq``.
@@ -237,38 +235,8 @@ class Remote(HostVerbs):
         """
         return attach(self.link, self.connection(), run_id, from_seq)
 
-    def _start(
-        self,
-        run: dict[str, Any],
-        session: dict[str, Any],
-        code: str,
-        pass_env: Sequence[str],
-        sync: bool,
-        progress: Report | None,
-        on_link: Told | None,
-        send: Mapping[str, object] | None = None,
-        fetch: Sequence[str] = (),
-    ) -> Run:
-        if self._provenance is None:
-            from .provenance import Provenance
-
-            self._provenance = Provenance(self.workspace, self.host)
-        run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
-        run["settings"] = self._provenance.settings
-        workspace = (lambda: self._sync) if sync else None
-        return start(
-            self.link,
-            run,
-            session,
-            code,
-            pass_env,
-            workspace,
-            self._provenance,
-            progress,
-            on_link,
-            send,
-            fetch,
-        )
+    def _start(self, order: Order, progress: Report | None, on_link: Told | None) -> Run:
+        return start(self.link, order, lambda: self._sync, self._orders.provenance, progress, on_link)
 
     def log(self, run_id: str, lines: int | None = None, rank: int | None = None) -> Log:
         """What a run has printed on both streams, up to now.
@@ -373,9 +341,3 @@ class Remote(HostVerbs):
     def _forget(self) -> None:
         if self._kept_sync is not None:
             self._kept_sync.forget()
-
-
-def _launched(launcher: str | None, resources: Mapping[str, str] | None) -> dict[str, Any]:
-    """What the record says of how it was to be started, so that it can be run again."""
-    asked = {"launcher": launcher, "set": dict(resources or {})}
-    return {"launch": {key: value for key, value in asked.items() if value}} if launcher or resources else {}

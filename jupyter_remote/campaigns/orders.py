@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,36 +12,27 @@ from typing import TYPE_CHECKING, Any
 from ..call import run_arguments
 from ..errors import ConfigError, RemoteError, UsageError
 from ..options import LINE
+from ..ordering import Order, Orders
 from ..parsing import parse
-from ..remote import Remote
 from .plan import Plan, Step
 
 if TYPE_CHECKING:
     from ..config import Config
-    from ..run import Run
 
-# As of one run; what is longer belongs into a file of the workspace.
-MAX_CODE = 1 << 20
 PARAMETERS, INJECTED = "parameters", "injected-parameters"
 
 
 @dataclass(frozen=True)
-class Order:
+class StepOrder:
     """What a host needs to start one step as often as it takes.
 
     Args:
         step: of the plan.
-        run: the record of its runs, with an id that stands for theirs.
-        session: what their sessions are started with.
-        code: what they run.
-        pass_env: names of variables whose values travel beside it.
+        order: of its runs, with an id that stands for theirs.
     """
 
     step: Step
-    run: dict[str, Any]
-    session: dict[str, Any]
-    code: str
-    pass_env: tuple[str, ...]
+    order: Order
 
     def document(self) -> dict[str, Any]:
         """As the host keeps it, without the code."""
@@ -53,28 +44,12 @@ class Order:
             **facts,
             "after": list(step.after),
             "pull": list(step.options.get("pull") or ()),
-            "pass_env": list(self.pass_env),
-            "order": {"run": self.run, "session": self.session},
+            "pass_env": list(self.order.pass_env),
+            "order": {"run": self.order.run, "session": self.order.session},
         }
 
 
-class Draft(Remote):
-    """A remote whose runs are only written down: all that `run` takes, a step takes too, by the same code."""
-
-    drafted: tuple[dict[str, Any], dict[str, Any], str, tuple[str, ...]]
-
-    def _start(self, run: dict[str, Any], session: dict[str, Any], code: str, *rest: Any, **more: Any) -> Run:
-        from ..provenance import Provenance
-
-        pass_env = rest[0] if rest else more.get("pass_env", ())
-        run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
-        run.update(settings=Provenance(self.workspace, self.host).settings, sync=True)
-        run.update(pass_env=sorted(pass_env), fresh=bool(session["one_run"]))
-        self.drafted = (run, session, code, tuple(pass_env))
-        return None  # type: ignore[return-value]
-
-
-def draft(plan: Plan, config: Config, workspace: Path, run_id: str, campaign_id: str) -> list[Order]:
+def draft(plan: Plan, config: Config, workspace: Path, run_id: str, campaign_id: str) -> list[StepOrder]:
     """The orders of all steps.
 
     Args:
@@ -87,30 +62,26 @@ def draft(plan: Plan, config: Config, workspace: Path, run_id: str, campaign_id:
     Raises:
         ConfigError: a file is not there, or can't be run; all problems, one per line.
     """
-    drafts: dict[tuple[str, str | None], Draft] = {}
-    orders: list[Order] = []
+    makers: dict[tuple[str, str | None], Orders] = {}
+    orders: list[StepOrder] = []
     problems: dict[str, None] = {}
     for step in plan.steps:
         where = f"{plan.source.where('steps', step.number, step.kind)}"
         try:
             at = (step.host, step.python)
-            if at not in drafts:
+            if at not in makers:
                 overrides = {"python": step.python} if step.python is not None else None
-                drafts[at] = Draft(config.host(step.host, overrides), workspace)
-            remote = drafts[at]
+                makers[at] = Orders(config.host(step.host, overrides), workspace)
             notes = {
                 "campaign": plan.name,
                 "campaign_id": campaign_id,
                 "step": step.key,
                 "params": step.params,
             }
-            _write(remote, step, workspace, notes)
-            run, session, code, pass_env = remote.drafted
-            if len(code.encode("utf-8")) > MAX_CODE:
-                raise UsageError("more than 1 MiB of code; put what is large into a file of the workspace")
-            told = json.dumps([run, session], default=str).replace(str(run["id"]), run_id)
+            order = _ordered(makers[at], step, workspace, notes)
+            told = json.dumps([order.run, order.session], default=str).replace(str(order.run["id"]), run_id)
             run, session = json.loads(told)
-            orders.append(Order(step, run, session, code, pass_env))
+            orders.append(StepOrder(step, replace(order, run=run, session=session)))
         except RemoteError as error:
             problems[f"{where}: {error.message}"] = None
     if problems:
@@ -118,27 +89,26 @@ def draft(plan: Plan, config: Config, workspace: Path, run_id: str, campaign_id:
     return orders
 
 
-def _write(remote: Draft, step: Step, workspace: Path, notes: dict[str, Any]) -> None:
-    values = {**_defaults(), **step.options, "notes": notes}
-    arguments = run_arguments(values)
+def _ordered(orders: Orders, step: Step, workspace: Path, notes: dict[str, Any]) -> Order:
+    """A step's order: all that `run` takes, a step takes too, by the same code."""
+    options = run_arguments({**_defaults(), **step.options, "notes": notes})
+    del options["on_link"]  # nobody waits here when it starts
     if step.kind == "program":
-        remote.run_program(list(step.argv), **arguments)
-    elif step.kind == "shell":
-        remote.run_bash(step.what, **arguments)
-    elif step.kind == "script":
+        return orders.program(step.argv, **options)
+    if step.kind == "shell":
+        return orders.bash(step.what, **options)
+    if step.kind == "script":
         _text(workspace / (step.options.get("cwd") or ""), step.what)
-        remote.run_words(["{python}", step.what, *step.argv], "", **arguments)
-    elif step.kind == "cell":
+        return orders.words(["{python}", step.what, *step.argv], **options)
+    if step.kind == "cell":
         # On one line in front of the first, so that a traceback's lines are nearly those of the file.
         given = "; ".join(f"{name} = {value!r}" for name, value in step.given.items())
         code = _text(workspace, step.what)
         fresh = step.session is None
-        remote.run_cell(
-            f"{given}\n{code}" if given else code, fresh=fresh, session=step.session or "default", **arguments
-        )
-    else:
-        text = notebook_code(_text(workspace, step.what), step.given, Path(step.what).name)
-        remote.run_script(Path(step.what).stem + ".py", text, **arguments)
+        text = f"{given}\n{code}" if given else code
+        return orders.cell(text, step.session or "default", fresh=fresh, **options)
+    text = notebook_code(_text(workspace, step.what), step.given, Path(step.what).name)
+    return orders.script(Path(step.what).stem + ".py", text, **options)
 
 
 @cache
@@ -148,7 +118,7 @@ def _defaults() -> dict[str, Any]:
     return parse(run, ["local", "--", "program"])
 
 
-def needs(orders: list[Order]) -> dict[str, Any]:
+def needs(orders: list[StepOrder]) -> dict[str, Any]:
     """What the host of these orders must have: programs by the sessions they start in, and files.
 
     A program of a step that sets its own PATH, or that lies in the workspace, is not looked for.
@@ -156,11 +126,11 @@ def needs(orders: list[Order]) -> dict[str, Any]:
     programs: dict[str, tuple[dict[str, Any], set[str]]] = {}
     files: set[str] = set()
     for order in orders:
-        session = {key: order.session.get(key) for key in ("python", "env_setup", "env")}
+        session = {key: order.order.session.get(key) for key in ("python", "env_setup", "env")}
         wanted = programs.setdefault(json.dumps(session, sort_keys=True), (session, set()))[1]
         if order.step.kind == "shell":
             wanted.add("bash")
-        elif order.step.kind == "program" and "PATH" not in (order.run.get("env") or {}):
+        elif order.step.kind == "program" and "PATH" not in (order.order.run.get("env") or {}):
             name = order.step.argv[0]
             if not name.endswith(".py") and ("/" not in name or name.startswith(("/", "~"))):
                 wanted.add(name)
@@ -174,7 +144,7 @@ def needs(orders: list[Order]) -> dict[str, Any]:
     }
 
 
-def _relative(order: Order, name: str) -> str:
+def _relative(order: StepOrder, name: str) -> str:
     return str(Path(order.step.options.get("cwd") or "") / name)
 
 

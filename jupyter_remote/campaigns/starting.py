@@ -15,11 +15,11 @@ from ..call import some_hosts, typed
 from ..config import Config
 from ..errors import HistoryError, RemoteError, UsageError
 from ..hosts.registry import KINDS
-from ..starting import new_run_id
+from ..ordering import new_run_id
 from . import hostside
 from .campaign import Campaign
 from .file import load
-from .orders import Order, draft, needs
+from .orders import StepOrder, draft, needs
 from .plan import Plan, make
 
 if TYPE_CHECKING:
@@ -53,16 +53,16 @@ class Prepared:
         self.file = str(read.document.path)
         self.plan: Plan = make(read, words, some_hosts)
         config = Config.load(self.workspace)
-        self.orders: list[Order] = draft(self.plan, config, self.workspace, self._run_id, self.id)
+        self.orders: list[StepOrder] = draft(self.plan, config, self.workspace, self._run_id, self.id)
         self.secrets: dict[str, str] = {}
         for order in self.orders:
-            for name in order.pass_env:
+            for name in order.order.pass_env:
                 if name not in os.environ:
                     where = self.plan.source.where("steps", order.step.number, "pass_env")
                     raise UsageError(f"{where}: {name} is not set here")
                 self.secrets[name] = os.environ[name]
 
-    def of(self, host: str) -> list[Order]:
+    def of(self, host: str) -> list[StepOrder]:
         """The orders of one host."""
         return [order for order in self.orders if order.step.host == host]
 
@@ -134,7 +134,7 @@ class Prepared:
         codes: dict[str, int] = {}
         steps = []
         for order in self.of(host):
-            number = codes.setdefault(order.code, len(codes))
+            number = codes.setdefault(order.order.code, len(codes))
             document = order.document()
             document["order"]["run"]["command"] = typed.get()
             steps.append({**document, "code": number})

@@ -22,8 +22,8 @@ import jupyter_remote
 from jupyter_remote.agent import messages as m
 from jupyter_remote.agent.exchange import incoming
 from jupyter_remote.errors import LaunchError, RunError, UsageError
+from jupyter_remote.ordering import new_run_id, session_settings
 from jupyter_remote.remote import Remote
-from jupyter_remote.starting import new_run_id, session_settings
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from sshd import SshHost
 from jupyter_remote import variables
 from jupyter_remote.agent import messages as m
 from jupyter_remote.connection import Connection, Stream
-from jupyter_remote.starting import session_settings
+from jupyter_remote.ordering import session_settings
 from jupyter_remote.variables import Sending
 
 # Large enough that credit has to come back while it is sent.

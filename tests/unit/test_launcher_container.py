@@ -16,7 +16,7 @@ from jupyter_remote.launchers import container
 from jupyter_remote.launchers.choice import ordered
 from jupyter_remote.launchers.container_script import filled
 from jupyter_remote.launchers.job import Answer, NoAnswer, Order, Standing, Work
-from jupyter_remote.starting import session_settings
+from jupyter_remote.ordering import session_settings
 
 
 def host(**settings: Any) -> HostConfig:
