@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_remote.archives.archive import Archive
-from jupyter_remote.archives.s3 import S3Store
+from jupyter_remote.archives.s3 import PART, S3Store
 from jupyter_remote.config_models import Archive as Settings
 from jupyter_remote.errors import ArchiveError
 
@@ -156,12 +156,12 @@ def test_a_run_goes_there_and_comes_back(store: S3Store, tmp_path: Path, url: st
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "code").write_text("1 + 1")
     (tmp_path / "run" / "big").write_bytes(os.urandom(SIZE))
-    parts = 0
+    left = SIZE // PART // 3  # of all its parts, how many arrive before it is cut
 
     def cut(size: int) -> None:
-        nonlocal parts
-        parts += 1
-        if parts > 8:
+        nonlocal left
+        left -= 1
+        if left < 0:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
