@@ -6,12 +6,29 @@ import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .agent.rundir import OUTPUT_KINDS
 
+if TYPE_CHECKING:
+    from .agent.wire import Frame
+
 # Displays are whole objects in memory; a host that sends more than this for one is not believed.
 LARGEST_EVENT = 1 << 28
+
+
+class Frames(Protocol):
+    """What brings a run's events: a stream of a connection, or what stands for one."""
+
+    over: bool
+
+    def receive(self) -> Frame:
+        """The next events; waits for them."""
+        ...
+
+    def close(self) -> None:
+        """No more are wanted."""
+        ...
 
 
 @dataclass(frozen=True)

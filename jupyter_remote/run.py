@@ -15,12 +15,12 @@ from .agent import messages as m
 from .agent.rundir import CALLBACK
 from .agent.wire import Frame
 from .errors import ConnectionLost, ProtocolError, RemoteError, UsageError
-from .events import Event, EventDecoder
+from .events import Event, EventDecoder, Frames
 from .linkstate import LinkState, Told
 from .run_ending import failure
 
 if TYPE_CHECKING:
-    from .connection import Connection, Stream
+    from .connection import Connection
     from .hostlink import HostLink
     from .sync.session import SyncReport
     from .variables import Moved
@@ -46,7 +46,7 @@ class Run:
         started_here: whether this object started it, so that nobody else is there to be asked.
     """
 
-    def __init__(self, link: HostLink, record: dict[str, Any], stream: Stream, seq: int = 0) -> None:
+    def __init__(self, link: HostLink, record: dict[str, Any], stream: Frames, seq: int = 0) -> None:
         self.record = record
         self.id: str = record["id"]
         self.host: str = link.host.name

@@ -192,7 +192,9 @@ def archives_of(run_id: str) -> list[str]:
 
 
 def note_archived(run_id: str, archive: str, there: bool) -> None:
-    """Notes that a run is in an archive, or is there no more."""
+    """Notes that a run is in an archive, or is there no more; not of one that is unknown here."""
+    if not any(row["id"] == run_id for row in history.store().with_prefix(run_id, 1)):
+        return
     names = set(archives_of(run_id)) - {archive}
     if there:
         names.add(archive)
@@ -221,6 +223,17 @@ def stop(found: Found) -> str:
         time.sleep(LOOK_S)
 
 
+def whole(found: Found) -> dict[str, Any]:
+    """All of a run, see `records.whole`: from its folder here when it was pulled from an archive.
+
+    Raises:
+        ArchiveError: that folder doesn't say.
+        RemoteError: its host can't be asked.
+    """
+    here = found.pulled()
+    return here.whole() if here is not None else records.whole(found.remote(), found.id)
+
+
 def again(found: Found, host: str | None = None) -> tuple[Remote, dict[str, Any], str]:
     """What it takes to run something again: where, its record, its code.
 
@@ -233,7 +246,7 @@ def again(found: Found, host: str | None = None) -> tuple[Remote, dict[str, Any]
         RemoteError: its host can't be asked, and the local history is not enough.
     """
     try:
-        told = records.whole(found.remote(), found.id)
+        told = whole(found)
         record, code = told["record"], told["code"]
     except RemoteError:
         from .history_rows import MAX_SOURCE, document_of

@@ -1,6 +1,7 @@
 """Where a run is: on which host, and what its whole id is. What is done with it is not decided here.
 
-The local history is asked first, as it costs no connection; then the hosts.
+The local history is asked first, as it costs no connection, and the runs that were pulled from an archive;
+then the hosts.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import jupyter_remote
 
 from . import history, records
 from .config import Config
-from .errors import HistoryError, RemoteError, UsageError
+from .errors import ArchiveError, HistoryError, RemoteError, UsageError
 from .history_rows import Row, row_of
 from .many import ask_all
 
 if TYPE_CHECKING:
+    from .archives.pulled import Pulled
     from .remote import Remote
 
 _PREFIX = re.compile(r"[0-9a-f-]+")
@@ -40,6 +42,12 @@ class Found:
     host: str
     row: Row
 
+    def pulled(self) -> Pulled | None:
+        """Its folder here, when it was pulled from an archive."""
+        from .archives.pulled import pulled  # most runs are on hosts
+
+        return next((one for one in pulled(self.id) if one.id == self.id), None)
+
     def remote(self) -> Remote:
         """Its host, for the project it was started from when that folder is here."""
         project = self.row.get("project")
@@ -56,6 +64,7 @@ def find_run(run_id: str, host: str | None = None) -> Found:
 
     Raises:
         UsageError: there is none, or there are several; hosts that did not answer are named.
+        ArchiveError: it was pulled from an archive, and its folder does not say what it is.
         RemoteError: the one host that was named can't be reached.
     """
     if not _PREFIX.fullmatch(run_id):
@@ -63,6 +72,8 @@ def find_run(run_id: str, host: str | None = None) -> Found:
             f"{run_id!r} is not the id of a run (20261122-014500-7f3a), nor the beginning of one"
         )
     found = _known(run_id, host)
+    if host is None:
+        found += _here(run_id, {one.id for one in found})
     names, silent = [], []
     if not found:
         names = [host] if host is not None else Config.load(Path.cwd()).names()
@@ -94,6 +105,23 @@ def _known(prefix: str, host: str | None) -> list[Found]:
     except HistoryError:
         return []
     return [Found(row["id"], row["host"], row) for row in rows if host in (None, row["host"])]
+
+
+def _here(prefix: str, known: set[str]) -> list[Found]:
+    """Those that were pulled from an archive, and that only their folder tells of."""
+    from .archives.pulled import pulled  # most runs are on hosts
+
+    found = []
+    for one in pulled(prefix):
+        if one.id not in known:
+            try:
+                told = one.whole()
+            except ArchiveError:
+                if one.id == prefix:
+                    raise
+                continue
+            found.append(Found(one.id, one.host, row_of(told["record"], one.host, told["code"])))
+    return found
 
 
 def _of_host(remote: Remote, prefix: str) -> list[Found]:

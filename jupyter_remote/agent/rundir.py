@@ -41,16 +41,17 @@ class RunDir:
         state: the state folder of the host.
         run_id: as in ``20261122-014500-7f3a``.
         place: ``runs``, or ``trash`` for one that was deleted.
+        path: the directory itself, where it is in no state folder.
 
     Raises:
         ValueError: not a run id (it becomes a path, so it is checked).
     """
 
-    def __init__(self, state: str, run_id: str, place: str = "runs") -> None:
+    def __init__(self, state: str, run_id: str, place: str = "runs", path: str = "") -> None:
         if not RUN_ID.fullmatch(run_id):
             raise ValueError(f"{run_id!r} is not the id of a run")
         self.id = run_id
-        self.path = os.path.join(state, place, run_id)
+        self.path = path or os.path.join(state, place, run_id)
         self.record_path = os.path.join(self.path, "run.json")
         self.code_path = os.path.join(self.path, "code")
         self.output_path = os.path.join(self.path, "output.log")

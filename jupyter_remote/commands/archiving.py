@@ -12,9 +12,12 @@ from .. import history
 from ..archives import gather
 from ..archives.archive import Archive, check_run_id
 from ..archives.kept import Kept
+from ..archives.pulled import Pulled, remember
 from ..archives.registry import open_archive
 from ..call import Show, count, format_size
+from ..config import Config
 from ..errors import RemoteError
+from ..history_rows import row_of
 from ..parsing import Values
 from ..progress_bar import ProgressBar
 from ..runs import note_archived
@@ -129,11 +132,20 @@ def _pull(run: Kept, archive: Archive, into: Path) -> tuple[str, dict[str, Any]]
     folder = into / run.id
     with ProgressBar(archive.name) as progress:
         brought = archive.pull(run, folder, _Moved(progress, run.size))
+    remember(run.id, folder)
+    _learn(Pulled(run.id, folder))
     note_archived(run.id, archive.name, True)
     return f"{brought} files ({format_size(run.size)}) in {folder}", {
         "folder": str(folder),
         "brought": brought,
     }
+
+
+def _learn(run: Pulled) -> None:
+    """Notes in the local history what a pulled run's folder says, when its host means something here."""
+    if run.host and Config.load(Path.cwd()).is_known(run.host):
+        told = run.whole()
+        history.note([row_of(told["record"], run.host, told["code"])])
 
 
 def _row(run: Kept) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from ..history_store import Query
 from ..parsing import Values, unknown
 from ..run_diff import compare, describe
 from ..run_export import export
-from ..runs import archives_of, listing, rebuild
+from ..runs import archives_of, listing, rebuild, whole
 from ..tables import print_json, print_table
 from ..whereabouts import Found, find_run, learn
 
@@ -95,6 +95,10 @@ def _rebuild(host: str | None) -> int:
 def info(values: Values, show: Show) -> None:
     """`runs info ID`; where its host can't be asked, what the local history has."""
     found = find_run(values["run"], values["host"])
+    here = found.pulled() if values["host"] is None else None
+    if here is not None:
+        _print_whole(found, here.whole(), values, here.folder)
+        return
     try:
         told = records.whole(found.remote(), found.id)
     except RemoteError as error:
@@ -110,10 +114,14 @@ def info(values: Values, show: Show) -> None:
         jobs.settle(found.remote().host, found.remote().connection(), [told["record"]])
         jobs.note_use(found.remote().connection(), [told["record"]])
     learn(found.remote(), [{**told["record"], "code": told["code"]}])
+    _print_whole(found, told, values)
+
+
+def _print_whole(found: Found, told: dict[str, Any], values: Values, pulled: Path | None = None) -> None:
     if values["json"]:
-        print_json(told)
+        print_json({**told, **({"pulled": str(pulled)} if pulled else {})})
         return
-    _print_facts(_facts(found, told))
+    _print_facts({**_facts(found, told), **({"pulled to": pulled} if pulled else {})})
     if told["code"]:
         print(f"\n{told['code']}")
 
@@ -123,7 +131,7 @@ def diff(values: Values, show: Show) -> None:
     pair = [find_run(values["first"]), find_run(values["second"])]
     if pair[0].id == pair[1].id:
         raise UsageError(f"{pair[0].id} is one run; two are compared")
-    told = [records.whole(one.remote(), one.id) for one in pair]
+    told = [whole(one) for one in pair]
     document = compare(told[0], told[1])
     if values["json"]:
         print_json(document)

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 from proxy import Proxy
 from s3_server import BUCKET, Environ, S3Server
-from two_hosts import Bench
 
-from jupyter_remote import history
 from jupyter_remote.archives import s3 as s3_module
 from jupyter_remote.archives.archive import Archive
 from jupyter_remote.archives.folder import FolderStore
@@ -347,74 +345,3 @@ def test_no_credentials_no_server_no_boto3(
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(ArchiveError, match=r"(?s)need boto3.*jupyter-remote-cells.aws"):
         open_store(s3)
-
-
-# As a user does it.
-
-
-@pytest.fixture(params=["folder", "s3"])
-def lab(request: pytest.FixtureRequest, bench: Bench) -> Bench:
-    """Two hosts, and an archive `lab`."""
-    if request.param == "folder":
-        entry: dict[str, Any] = {"type": "folder", "path": str(bench.root / "lab")}
-    else:
-        server: S3Server = request.getfixturevalue("s3")
-        entry = {"type": "s3", "bucket": BUCKET, "prefix": "me/", "endpoint_url": server.url}
-    file = bench.root / "config" / "hosts.yaml"
-    settings = json.loads(file.read_text())
-    settings["archives"] = {"lab": entry, "bare": {"type": entry["type"]}}
-    file.write_text(json.dumps(settings))
-    return bench
-
-
-def test_a_run_is_pushed_purged_on_its_host_and_pulled(lab: Bench) -> None:
-    code = "print('said'); open('out.csv', 'w').write('1,2')"
-    run = lab.remote().run_cell(code, label="one", notes={"pull": ["*.csv"]}).wait()
-    other = lab.remote().run_cell("1").wait()
-    lab.remote().stop_sessions()
-    (told,) = lab.ask("runs", "push", run.id, "lab")["runs"]
-    assert told["ok"] and told["sent_bytes"] == told["size"] and not told["late"]
-    (told,) = lab.ask("runs", "push", run.id, "lab")["runs"]
-    assert told["sent_bytes"] == 0
-    assert not list((lab.root / "data" / "remote" / "outbox").iterdir())
-    (listed,) = lab.ask("runs", "list", "--archive", "lab", "--label", "one")["runs"]
-    assert (listed["id"], listed["host"], listed["state"]) == (run.id, "one", "finished")
-    assert "lab" in next(
-        line for line in lab.call("runs", "info", run.id)[1].splitlines() if "archived" in line
-    )
-    told = lab.ask("clean", "one", "--runs")
-    assert told["runs"] == [run.id], "the other one is nowhere else"
-    assert other.id in told["in_use"][0] and "--unarchived" in told["in_use"][0]
-    assert [path.name for path in (lab.state() / "runs").iterdir()] == [other.id]
-    assert lab.ask("clean", "one", "--unarchived")["runs"] == [other.id]
-    (row,) = history.store().with_prefix(run.id)
-    assert json.loads(row["archives"]) == ["lab"], "the history still knows where it is"
-    assert not history.store().with_prefix(other.id)
-    (told,) = lab.ask("runs", "pull", run.id[:-2], "lab", "--output", str(lab.root / "back"))["runs"]
-    folder = Path(told["folder"])
-    assert (folder / "run" / "output.log").read_text() == "said\n"
-    assert (folder / "run" / "code").read_text() == code
-    assert (folder / "artifacts" / "out.csv").read_text() == "1,2"
-    assert json.loads((folder / "whole.json").read_text())["record"]["label"] == "one"
-    (artifact,) = json.loads((folder / "artifacts.json").read_text())["files"]
-    assert (artifact["path"], artifact["size"], artifact["after_end"]) == ("out.csv", 3, False)
-    for word in ("delete", "restore", "delete", "purge"):
-        assert lab.call("runs", word, run.id, "--archive", "lab")[0] == 0
-    assert lab.ask("runs", "--archive", "lab")["runs"] == []
-    assert json.loads(history.store().with_prefix(run.id)[0]["archives"]) == []
-
-
-def test_what_can_not_be_pushed_is_said(lab: Bench) -> None:
-    run = lab.remote().run_bash("exec sleep 600")
-    code, _, err = lab.call("runs", "push", run.id, "lab")
-    assert code == 2 and "only one that has ended is archived" in err
-    run.stop()
-    run.wait()
-    code, _, err = lab.call("runs", "push", run.id, "lap")
-    assert code == 2 and "there is no archive lap; Valid: lab, bare" in err
-    code, _, err = lab.call("runs", "push", run.id, "bare")
-    assert code == 3 and "archives.bare: `type:" in err
-    code, _, err = lab.call("runs", "pull", "../x", "lab")
-    assert code == 2 and "is not the id of a run" in err
-    code, _, err = lab.call("runs", "pull", run.id, "lab")
-    assert code == 2 and "there is no run" in err
