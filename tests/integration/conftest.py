@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from containers import apptainer, docker, image_root, podman
 from fake_gpus import fake_amd, fake_gpus
+from fleet import fleet, home_fleet
 from hosts import local, place
 from island import island
 from pbs_server import openpbs
@@ -20,6 +21,8 @@ __all__ = [
     "docker",
     "fake_amd",
     "fake_gpus",
+    "fleet",
+    "home_fleet",
     "image_root",
     "island",
     "local",
