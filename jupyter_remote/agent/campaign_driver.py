@@ -76,7 +76,7 @@ class Driver:
                 if one["state"] == WAITING:
                     self.book.note(key, state="stopped", reason="the campaign was stopped")
             return True
-        starts, skips = decide(self.book.plan, self.book.steps(), time.time())
+        starts, skips = decide(self.book.plan, self.book.steps(), time.time(), self.book.halted)
         for key, why in skips.items():
             self.book.note(key, state="skipped", reason=why)
         for key in starts:

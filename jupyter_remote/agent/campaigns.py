@@ -1,9 +1,9 @@
 """The campaigns of this host: each a folder with a plan, a journal of what became of the steps, and a driver.
 
 ``<state>/campaigns/<name>/``: ``plan.json`` as the client made it, ``journal.jsonl`` one line for all that
-happened, ``driver.json`` who drives it, ``stop`` when it is to end. Here is what agents ask for, and what
-follows from plan and journal; the process that starts the steps is ``campaign_driver.py``. What a step's run
-did is in its own directory, which is the truth.
+happened, ``driver.json`` who drives it, ``stop`` when it is to end, ``halt`` (with the reason) when it is to
+start no more steps. Here is what agents ask for, and what follows from plan and journal; the process that
+starts the steps is ``campaign_driver.py``. What a step's run did is in its own directory, which is the truth.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Book:
     def __init__(self, state: str, name: str) -> None:
         self.folder = os.path.join(state, "campaigns", os.path.basename(sessions.folder_of(state, name)))
         self.stop_path = os.path.join(self.folder, "stop")
+        self.halt_path = os.path.join(self.folder, "halt")
         self._journal = os.path.join(self.folder, "journal.jsonl")
         self.plan: dict[str, Any] = read_json(os.path.join(self.folder, "plan.json")) or {}
         self._at = 0
@@ -62,6 +63,11 @@ class Book:
     def driver(self) -> dict[str, Any]:
         """The identity of the process that drives it, or did."""
         return read_json(os.path.join(self.folder, "driver.json")) or {}
+
+    @property
+    def halted(self) -> str:
+        """Why it starts no more steps; "" as long as it does."""
+        return str((read_json(self.halt_path) or {}).get("reason") or "")
 
     def note(self, key: str, **facts: Any) -> None:
         """Appends what happened to a step.
@@ -100,7 +106,7 @@ class Book:
 
 
 def decide(
-    plan: dict[str, Any], steps: dict[str, dict[str, Any]], now: float
+    plan: dict[str, Any], steps: dict[str, dict[str, Any]], now: float, halted: str = ""
 ) -> tuple[list[str], dict[str, str]]:
     """Which steps are to be started now, and which never will be, with the reason."""
     starts: list[str] = []
@@ -113,7 +119,9 @@ def decide(
             continue
         before = {key: steps[key]["state"] for key in step["after"]}
         ended = [key for key, now_is in before.items() if now_is in (*FINAL_STATES[1:], SKIPPED)]
-        if failed and plan["stop_on_failure"]:
+        if halted:
+            skips[step["key"]] = halted
+        elif failed and plan["stop_on_failure"]:
             skips[step["key"]] = f"{failed[0]} failed, and stop_on_failure is set"
         elif ended:
             skips[step["key"]] = f"it comes after {ended[0]}, which is {before[ended[0]]}"
@@ -152,7 +160,7 @@ def act(state: str, message: m.Campaign, plan: dict[str, Any] | None) -> dict[st
             # Sent again after a link broke, it is the same campaign.
             again = plan is not None and book.plan.get("id") == plan["id"]
             if not again:
-                _free(book)
+                _free(state, book)
                 if plan:
                     _renew(state, book, plan)
                 else:
@@ -162,6 +170,8 @@ def act(state: str, message: m.Campaign, plan: dict[str, Any] | None) -> dict[st
         finally:
             os.close(lock)
         book = Book(state, name)
+    elif message.action == "halt":
+        write_json(book.halt_path, message.options or {})
     elif message.action == "stop":
         with open(book.stop_path, "wb"):
             pass
@@ -229,12 +239,13 @@ def _all(state: str) -> list[Book]:
     return [book for book in (Book(state, name) for name in names) if book.plan]
 
 
-def _free(book: Book) -> None:
-    who, steps = book.driver, book.steps().values()
+def _free(state: str, book: Book) -> None:
+    who = book.driver
     deadline = time.monotonic() + ENDING_S
-    over = all(one["state"] not in (WAITING, ACTIVE) for one in steps)
-    while over and alive(who) and time.monotonic() < deadline:
-        time.sleep(0.01)  # it has nothing more to do, and is about to go
+    while alive(who) and time.monotonic() < deadline:
+        if not all(_now(state, one)["state"] in (*FINAL_STATES, SKIPPED) for one in book.steps().values()):
+            break
+        time.sleep(0.01)  # it has nothing more to do: it is about to see that, and to go
     if alive(who) or elsewhere(who):
         where = f" on {elsewhere(who)}" if elsewhere(who) else ""
         name = os.path.basename(book.folder)
@@ -252,8 +263,9 @@ def _renew(state: str, book: Book, plan: dict[str, Any]) -> None:
 
 def _reset(state: str, book: Book, options: dict[str, Any]) -> None:
     """What has not ended well waits again; what failed by itself only when that is wanted."""
-    if os.path.exists(book.stop_path):
-        os.unlink(book.stop_path)
+    for path in (book.stop_path, book.halt_path):
+        if os.path.exists(path):
+            os.unlink(path)
     for key, one in book.steps().items():
         one = _now(state, one)
         # Active is what was noted and never came.
@@ -303,11 +315,13 @@ def _now(state: str, one: dict[str, Any]) -> dict[str, Any]:
 
 def _told(state: str, book: Book) -> dict[str, Any]:
     plan, steps = book.plan, book.steps()
-    keys = ("name", "id", "created", "hosts", "file", "pass_env")
+    keys = ("name", "id", "created", "hosts", "file", "pass_env", "stop_on_failure")
     whole = {key: plan.get(key) for key in keys}
     whole["steps"] = [
         dict(
             _now(state, steps[s["key"]]),
+            # By the journal: a run that has failed may be one that is tried again.
+            failed=int(is_failure(steps[s["key"]])),
             **{key: s[key] for key in ("key", "step", "params", "folder", "pull")},
         )
         for s in plan["steps"]

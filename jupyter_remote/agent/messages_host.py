@@ -149,7 +149,7 @@ class Listening(Message):
 
 
 class Campaign(Message):
-    """Have a campaign started, resumed, stopped or described (`campaigns.act`); or all, by ``list``.
+    """Have a campaign started, resumed, stopped, halted or described (`campaigns.act`); or all, by ``list``.
 
     For ``start`` its plan follows in Data frames (zlib of JSON) up to End. Answered in Data frames up to End.
 

@@ -83,10 +83,13 @@ class Campaign:
     def wait(self, told: Callable[[Status], None] | None = None) -> Status:
         """Waits until nothing more happens by itself; a host that can't be reached is tried again.
 
+        With ``stop_on_failure`` the other hosts are told when a step has failed on one, and start no more.
+
         Args:
             told: called with every state of affairs that is another one than before.
         """
         last: object = None
+        halted: set[str] = set()
         changed = time.monotonic()
         while True:
             status = self.status()
@@ -100,7 +103,27 @@ class Campaign:
                     told(status)
             if status.ended:
                 return status
+            self._halt_others(status, halted)
             time.sleep(QUICK_S if time.monotonic() - changed < BUSY_S else SLOW_S)
+
+    def _halt_others(self, status: Status, halted: set[str]) -> None:
+        """Tells the hosts that still start steps of one that has failed elsewhere, each once."""
+        failed = next((s for p in status.parts if p.stop_on_failure for s in p.steps if s.failed), None)
+        if failed is None:
+            return
+        # Where one has failed the host knows it.
+        others = [
+            part.host
+            for part in status.parts
+            if part.host not in halted
+            and not any(step.failed for step in part.steps)
+            and any(step.state == WAITING for step in part.steps)
+        ]
+        if not others:
+            return
+        why = f"{failed.key} failed on {failed.host}, and stop_on_failure is set"
+        answers = self._on_hosts(lambda remote: hostside.halt(remote, self.name, why), others)
+        halted.update(host for host, answer in answers if not isinstance(answer, RemoteError))
 
     def stop(self) -> Status:
         """Ends it on all hosts: nothing more is started, what runs is ended with all its processes.

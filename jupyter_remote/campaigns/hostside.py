@@ -53,6 +53,7 @@ class StepState:
         folder: the name of its folder for results.
         pull: patterns of what else it makes.
         job: whether its last run, which has not ended, is a scheduler's job.
+        failed: whether it has failed for good, by itself.
     """
 
     host: str
@@ -68,6 +69,7 @@ class StepState:
     folder: str
     pull: tuple[str, ...]
     job: bool
+    failed: bool
 
     @property
     def ended(self) -> bool:
@@ -85,6 +87,7 @@ class Part:
         hosts: all that have a part.
         driven: whether the process that starts its steps lives.
         stopping: whether it was told to end.
+        stop_on_failure: whether nothing more is started when a step has failed.
         pass_env: names of variables that the steps are given.
         workspace: the mirror, as a path there.
         steps: in the order of the plan.
@@ -98,6 +101,7 @@ class Part:
     hosts: tuple[str, ...]
     driven: bool
     stopping: bool
+    stop_on_failure: bool
     pass_env: tuple[str, ...]
     workspace: str
     steps: tuple[StepState, ...]
@@ -188,6 +192,20 @@ def stop(remote: Remote, name: str) -> Part | None:
     return _part(remote, _ask(remote, m.Campaign("stop", name)))
 
 
+def halt(remote: Remote, name: str, why: str) -> Part | None:
+    """Has a host start no more steps; what runs goes on.
+
+    Args:
+        remote: the host.
+        name: of the campaign.
+        why: the reason of the steps that are skipped.
+
+    Raises:
+        RemoteError: the host could not be told.
+    """
+    return _part(remote, _ask(remote, m.Campaign("halt", name, {"reason": why})))
+
+
 def missing(remote: Remote, needs: Mapping[str, Any]) -> list[str]:
     """What a host does not have of a campaign's needs, one sentence each.
 
@@ -264,6 +282,7 @@ def _part(remote: Remote, told: Any) -> Part | None:
             tuple(map(str, told["hosts"])),
             bool(told["driven"]),
             bool(told["stopping"]),
+            bool(told["stop_on_failure"]),
             tuple(map(str, told["pass_env"])),
             str(told["workspace"]),
             steps,
@@ -295,4 +314,5 @@ def _step(host: str, told: dict[str, Any]) -> StepState:
         folder,
         tuple(map(str, told.get("pull") or ())),
         bool(told.get("job")),
+        bool(told.get("failed")),
     )

@@ -83,7 +83,7 @@ class Plan:
         hosts: those that have steps, in the order of the pool.
         steps: all of them, in the order of the file.
         concurrency: how many run at a time on each host.
-        stop_on_failure: whether a host starts no more steps when one has failed there.
+        stop_on_failure: whether no more steps are started when one has failed.
         source: where it came from, for messages.
     """
 

@@ -248,7 +248,7 @@ def _print_plan(prepared: Prepared, as_json: bool) -> None:
     ]
     print_table(("STEP", "HOST", "AFTER", "COMMAND"), rows)
     at_once = f"{plan.concurrency} at a time on each host"
-    stops = "; a host starts no more when one has failed there" if plan.stop_on_failure else ""
+    stops = "; no more are started when one has failed" if plan.stop_on_failure else ""
     print(f"campaign {plan.name}: {count(plan.steps, 'step')} on {', '.join(plan.hosts)}, {at_once}{stops}")
 
 

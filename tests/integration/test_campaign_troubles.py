@@ -11,7 +11,7 @@ import pytest
 from fleet import NAMES, Fleet, states
 from hosts import alive, await_true
 
-from jupyter_remote.campaigns.campaign import find
+from jupyter_remote.campaigns.campaign import Status, find
 from jupyter_remote.errors import UsageError
 
 
@@ -57,20 +57,41 @@ def test_a_failure_is_tried_again_and_what_depends_on_one_is_skipped(fleet: Flee
 
 
 @pytest.mark.slow
-def test_with_stop_on_failure_a_host_starts_no_more(fleet: Fleet) -> None:
+def test_with_stop_on_failure_no_more_is_started_where_somebody_tells(fleet: Fleet) -> None:
+    hold = "until [ -e $HOME/go ]; do sleep 0.02; done"
+    tried = "test -e $HOME/tried || { touch $HOME/tried; exit 3; }"
     steps = [
-        {"name": "first", "shell": "exit 1", "hosts": "one"},
-        {"name": "more", "shell": "true", "matrix": {"n": [1, 2]}, "hosts": "one"},
-        {"name": "other", "shell": "true", "hosts": "two"},
+        {"name": "flaky", "shell": tried, "hosts": "one", "retries": 1, "retry_wait": 0.1},
+        {"name": "first", "shell": "exit 1", "hosts": "one", "after": "flaky"},
+        {"name": "more", "shell": "true", "matrix": {"n": [1, 2]}, "hosts": "one", "after": "flaky"},
+        {"name": "hold", "shell": hold, "hosts": "two"},
+        {"name": "other", "shell": "true", "hosts": "two", "after": "hold"},
     ]
-    done = fleet.start(*steps, stop_on_failure=True).wait()
-    assert states(done) == {
-        "first": "failed",
-        "more[n=1]": "skipped",
-        "more[n=2]": "skipped",
-        "other": "finished",
-    }
-    assert done.steps[1].reason == "first failed, and stop_on_failure is set"
+    here = {"flaky": "finished", "first": "failed", "more[n=1]": "skipped", "more[n=2]": "skipped"}
+    # Nobody watches: the host of the failure starts no more, the other does all that it has to.
+    campaign = fleet.start(*steps, stop_on_failure=True, concurrency=1)
+    await_true(lambda: states(campaign.status())["more[n=2]"] == "skipped")
+    (fleet.homes["two"] / "go").touch()
+    await_true(lambda: campaign.status().ended)
+    assert states(campaign.status()) == {**here, "hold": "finished", "other": "finished"}
+    assert campaign.status().steps[2].reason == "first failed, and stop_on_failure is set"
+    # Somebody watches, and tells the other host; what runs there goes on.
+    (fleet.homes["two"] / "go").unlink()
+    (fleet.homes["one"] / "tried").unlink()
+    seen: list[dict[str, str]] = []
+
+    def watch(status: Status) -> None:
+        seen.append(states(status))
+        if seen[-1]["other"] == "skipped":
+            (fleet.homes["two"] / "go").touch()
+
+    done = fleet.start(*steps, stop_on_failure=True, concurrency=1).wait(watch)
+    assert states(done) == {**here, "hold": "finished", "other": "skipped"}
+    assert done.steps[-1].reason == "first failed on one, and stop_on_failure is set"
+    assert not any(now["other"] == "skipped" for now in seen if now["first"] != "failed"), "a retry is none"
+    # Who goes on after that is not held up by what was said before.
+    campaign.resume(failed=True)
+    await_true(lambda: states(campaign.status())["other"] == "finished")
 
 
 CLIENT = """

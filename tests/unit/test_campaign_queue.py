@@ -74,6 +74,16 @@ def test_a_retry_waits_for_its_time() -> None:
     assert decide(plan, steps, 10.0) == (["0", "1"], {})
 
 
+def test_a_host_that_was_told_so_starts_no_more() -> None:
+    plan = plan_of([[], [0], []], 1)
+    steps: dict[str, dict[str, Any]] = {
+        "0": {"state": ACTIVE},
+        "1": {"state": WAITING},
+        "2": {"state": WAITING},
+    }
+    assert decide(plan, steps, 0.0, "x failed on one") == ([], dict.fromkeys("12", "x failed on one"))
+
+
 def test_the_journal_is_read_on_and_a_torn_line_is_no_end(tmp_path: Path) -> None:
     folder = tmp_path / "campaigns" / "x"
     folder.mkdir(parents=True)
