@@ -3,11 +3,16 @@
 ``main`` runs there and knows nothing but the socket; :class:`Relay` is the agent's end. Both exchange lines,
 since a launcher such as srun hands its output on line by line: the number of a connection and, in base64,
 what it carries; a number alone is the end of one.
+
+srun carries 1,024 bytes at most in one message. The rest of a longer line would lie at the sender until the
+kernel of the other side acknowledges the first part (Nagle's algorithm), which that puts off by 40 ms as long
+as nothing goes back. So lines are shorter, and who takes one that is full sends an empty word back at once.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -19,7 +24,10 @@ if TYPE_CHECKING:
     from typing import IO, Callable
 
 READY = b"ready\n"
-PIECE = 1 << 15
+# With the number before it and a third more for base64, a piece is a line of less than 1,024 bytes.
+PIECE = 720
+FULL = 900
+MORE = b"+\n"
 
 
 class _Lines:
@@ -44,6 +52,8 @@ class _Lines:
     def take(self, line: bytes) -> None:
         """Hands on what a line carries."""
         word, _, data = line.strip().partition(b" ")
+        if len(line) > FULL:
+            self._more()
         number = int(word)
         sock = self._sockets.get(number)
         if not data:
@@ -87,7 +97,22 @@ class _Lines:
                     return
 
     def _send(self, number: int, data: bytes) -> None:
-        line = str(number).encode() + (b" " + b2a_base64(data, newline=False) if data else b"") + b"\n"
+        self._write(str(number).encode() + (b" " + b2a_base64(data, newline=False) if data else b"") + b"\n")
+
+    def _more(self) -> None:
+        # Never waited for, as both ends might do that: where something else is on its way, that will do.
+        if not self._lock.acquire(False):
+            return
+        try:
+            if select.select([], [self._out], [], 0)[1]:
+                self._out.write(MORE)
+                self._out.flush()
+        except (OSError, ValueError):
+            pass
+        finally:
+            self._lock.release()
+
+    def _write(self, line: bytes) -> None:
         with self._lock:
             try:
                 self._out.write(line)
@@ -166,5 +191,6 @@ def main() -> None:
     out.flush()
     lines = _Lines(out, connect)
     for line in sys.stdin.buffer:
-        lines.take(line)
+        if line != MORE:
+            lines.take(line)
     os._exit(0)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from binascii import a2b_base64
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from jupyter_remote.agent import messages as m
 from jupyter_remote.agent.launch import boot_argv
 from jupyter_remote.agent.logwriter import LogWriter
 from jupyter_remote.agent.mailbox import FIRST, LIVELY, Mailbox, Pace
-from jupyter_remote.agent.relay import Relay
+from jupyter_remote.agent.relay import MORE, PIECE, Relay, _Lines
 from jupyter_remote.agent.rundir import LogReader, RunDir
 from jupyter_remote.agent.settling import settle
 
@@ -116,6 +117,39 @@ def test_a_relay_carries_several_connections(tmp_path: Path) -> None:
             relay._process.wait(10)
             for sock in (first, *ours):
                 sock.close()
+
+
+def test_a_relay_lets_nothing_wait_for_a_kernel_to_acknowledge(tmp_path: Path) -> None:
+    """srun sends 1,024 bytes at a time, and the rest of a line only when something comes back."""
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        far = subprocess.Popen(
+            boot_argv([sys.executable, "-I", "-S"], "relay", path),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with far:
+            assert far.stdin is not None and far.stdout is not None
+            listener.accept()[0].close()
+            assert far.stdout.readline() == b"ready\n"
+            ends = socket.socketpair()
+            near = _Lines(far.stdin)
+            near.add(1234567, ends[1])
+            ends[0].sendall(bytes(3000))
+            theirs, _ = listener.accept()
+            with theirs, theirs.makefile("rb") as reader:
+                assert reader.read(3000) == bytes(3000)
+                assert [far.stdout.readline() for _ in range(3000 // PIECE)] == [MORE] * (3000 // PIECE)
+                theirs.sendall(bytes(3000))
+                got: list[bytes] = []
+                while sum(len(a2b_base64(line.partition(b" ")[2])) for line in got) < 3000:
+                    got.append(far.stdout.readline())
+                assert max(map(len, got)) < 1024
+            ends[0].close()
+            far.stdin.close()
+            far.stdout.read()
 
 
 def test_a_relay_on_the_wrong_node_ends(tmp_path: Path) -> None:
