@@ -85,7 +85,7 @@ ray:
 		tests/integration/test_ray.py
 
 bench:
-	@scripts/system-packages openssh-client openssh-server rsync git slurm-wlm munge
+	@scripts/system-packages openssh-client openssh-server rsync git slurm-wlm munge podman runc docker.io iptables
 	@scripts/environment bench
 	@.venv/bin/python -m benchmarks $(BENCH)
 

@@ -31,6 +31,8 @@ SUBJECTS = (
     "variables",
     "gpus",
     "forward",
+    "campaigns",
+    "containers",
     "slurm",
 )
 

@@ -134,12 +134,16 @@ def write_root(path: Path) -> None:
             tar.addfile(link)
 
 
-def _need(*programs: str) -> None:
+def why_not(*programs: str) -> str:
+    """Why no engine can be started here that needs these programs; "" when one can."""
     missing = [name for name in programs if shutil.which(name, path=_SYSTEM) is None]
-    why = f"no {', '.join(missing)}: apt-get install podman runc docker.io iptables" if missing else ""
-    if not missing and os.geteuid() != 0:
-        why = "containers of a test need root"
-    if why:
+    if missing:
+        return f"no {', '.join(missing)}: apt-get install podman runc docker.io iptables"
+    return "" if os.geteuid() == 0 else "containers of a test need root"
+
+
+def _need(*programs: str) -> None:
+    if why := why_not(*programs):
         pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
@@ -158,10 +162,13 @@ def image_root() -> Iterator[Path]:
         yield Path(folder, "root.tar")
 
 
-@pytest.fixture(scope="session")
-def podman(image_root: Path) -> Iterator[Engine]:
-    """Podman, in its own store (another one makes each run wait for 20 s)."""
-    _need("podman", "runc")
+@contextlib.contextmanager
+def running_podman(image_root: Path) -> Iterator[Engine]:
+    """Podman, in its own store (another one makes each run wait for 20 s).
+
+    Args:
+        image_root: the tar of an image; its folder takes a file of podman's settings too.
+    """
     conf = image_root.parent / "containers.conf"
     conf.write_text(_PODMAN.format(runc=shutil.which("runc", path=_SYSTEM)))
     with _environment(CONTAINERS_CONF=str(conf)):
@@ -174,10 +181,13 @@ def podman(image_root: Path) -> Iterator[Engine]:
             subprocess.run(["podman", "rmi", "-f", IMAGE], stdout=subprocess.DEVNULL)
 
 
-@pytest.fixture(scope="session")
-def docker(image_root: Path) -> Iterator[Engine]:
-    """A docker daemon of its own."""
-    _need("docker", "dockerd")
+@contextlib.contextmanager
+def running_docker(image_root: Path) -> Iterator[Engine]:
+    """A docker daemon of its own.
+
+    Args:
+        image_root: the tar of an image.
+    """
     with tempfile.TemporaryDirectory(prefix="jr-docker-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         words = ["dockerd", "-H", f"unix://{folder}/docker.sock", "--pidfile", str(folder / "pid")]
@@ -201,6 +211,22 @@ def docker(image_root: Path) -> Iterator[Engine]:
                 daemon.terminate()
                 daemon.wait(PATIENCE_S)
             subprocess.run(["umount", str(folder / "exec" / "netns" / "default")], capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def podman(image_root: Path) -> Iterator[Engine]:
+    """Podman with the image in it."""
+    _need("podman", "runc")
+    with running_podman(image_root) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def docker(image_root: Path) -> Iterator[Engine]:
+    """Docker with the image in it."""
+    _need("docker", "dockerd")
+    with running_docker(image_root) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
