@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import UsageError
@@ -17,6 +17,7 @@ _VALID = (
 )
 _ID = re.compile(r"\d+(:\d+)?|(GPU|MIG|AMD)-[0-9A-Za-z-]+", re.ASCII)
 _FOREVER = -1
+_SYNONYMS = ("gpus", "ngpus")
 
 
 def parse_gpus(text: str) -> tuple[int, tuple[str, ...]]:
@@ -74,6 +75,42 @@ def lease_request(
         "wait": _FOREVER if wait is True or wait == float("inf") else wait or None,
         "folder": folder,
     }
+
+
+def scheduler_request(
+    gpus: Gpus | None, min_free: int | str | None, kind: str, resources: Mapping[str, str]
+) -> dict[str, str]:
+    """What a scheduler is asked for instead of a lease: it hands out GPUs itself, and its queue is the line.
+
+    Args:
+        gpus: as of :func:`lease_request`.
+        min_free: refused.
+        kind: of the launcher.
+        resources: what `--set` says; it may say the same.
+
+    Returns:
+        The settings of the launcher with the GPUs among them.
+
+    Raises:
+        UsageError: what is wanted is the scheduler's to decide.
+    """
+    if min_free is not None:
+        raise UsageError(
+            f"--min-free is about GPUs that several share; {kind} gives a job GPUs of its own",
+            hint="Ask for a kind of GPU that has enough, e.g. `--set gpus=a100:1` for Slurm.",
+        )
+    if gpus is None:
+        return dict(resources)
+    words = str(gpus) if isinstance(gpus, (int, str)) else ",".join(map(str, gpus)) + ","
+    count, ids = parse_gpus(words)
+    if ids:
+        raise UsageError(
+            f"--gpus {gpus} names GPUs, and {kind} decides which a job gets", hint="Say how many: --gpus 1."
+        )
+    said = next((value for key, value in resources.items() if key in _SYNONYMS), None)
+    if said is not None and said.rpartition(":")[2] != str(count):
+        raise UsageError(f"--gpus {gpus} and --set gpus={said} ask for different numbers")
+    return dict(resources) if said is not None else {**resources, "gpus": str(count)}
 
 
 def check_variables(request: dict[str, Any] | None, names: Sequence[str]) -> None:

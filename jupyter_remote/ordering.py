@@ -163,7 +163,7 @@ class Orders:
     ) -> Order:
         if (size := len(code.encode("utf-8"))) > MAX_CODE:
             raise UsageError(f"the code is {size} bytes; more than 1 MiB belongs in a file of the workspace")
-        launcher, resources = options.get("launcher"), options.get("resources")
+        launcher, resources, lease = self._gpus(options)
         settings = session_settings(self.host, self.mirror, name, one_run, launcher, resources)
         if python is not None:
             settings["python"] = python
@@ -172,20 +172,27 @@ class Orders:
         run.update(_launched(launcher, resources))
         run.update(env=dict(options.get("env") or {}), pass_env=sorted(set(pass_env)))
         run.update({key: options.get(key) for key in ("cwd", "timeout", "label", "notebook")})
-        self._ask_gpus(run, options)
+        if lease is not None:
+            run["lease"] = lease
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
         run.update(settings=self.provenance.settings, sync=sync, fresh=one_run is not None)
         return Order(run, settings, code, pass_env, sync, send, tuple(fetch))
 
-    def _ask_gpus(self, run: dict[str, Any], options: Options) -> None:
-        gpus, min_free, wait = (options.get("gpus"), options.get("min_free"), options.get("wait"))
+    def _gpus(self, options: Options) -> tuple[str | None, Mapping[str, str] | None, dict[str, Any] | None]:
+        """The launcher and its settings, and the lease that the run asks for; a scheduler needs none."""
+        launcher, resources = options.get("launcher"), options.get("resources")
+        gpus, min_free, wait = options.get("gpus"), options.get("min_free"), options.get("wait")
         if gpus is None and min_free is None and not wait:
-            return
-        from .gpu_request import check_variables, lease_request  # most runs ask for none
+            return launcher, resources, None
+        from .gpu_request import check_variables, lease_request, scheduler_request  # most runs ask for none
+        from .launchers import launcher as launcher_of
 
         request = lease_request(gpus, min_free, wait, self.host.gpu_leases)
-        check_variables(request, [*run["env"], *run["pass_env"]])
-        run["lease"] = request
+        check_variables(request, [*(options.get("env") or ()), *(options.get("pass_env") or ())])
+        kind = launcher or self.host.launcher
+        if getattr(launcher_of(kind), "GIVES_GPUS", False):
+            return launcher, scheduler_request(gpus, min_free, kind, resources or {}), None
+        return launcher, resources, request
 
 
 def new_run_id() -> str:

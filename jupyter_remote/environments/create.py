@@ -124,6 +124,8 @@ def create(remote: Remote, plan: Plan, wheels: list[str], *, probe: bool = False
     # Isolated, so that no module of the workspace stands in the way.
     argv = ["{python}", "-I", "-u", "{code}"]
     options.setdefault("label", f"env {plan.name}")
+    # That is no work for a queue or an image: the host itself has the network and the caches.
+    options.setdefault("launcher", "process")
     return remote.run_words(argv, code, sync=False, python=base_python(remote), **options)
 
 

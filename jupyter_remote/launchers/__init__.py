@@ -32,7 +32,8 @@ here opens a connection, a file or a process, and each of them can be tested wit
 ``accounting(ids)``, ``used(answer)``
     The argv that tells what jobs have used (None: there is none), and that, by id.
 
-The registry is this dict, and behind it the launchers of other packages (docs/plugins.md).
+The registry is this dict, and behind it the launchers of other packages (docs/plugins.md). One that has
+``GIVES_GPUS = True`` as well hands out GPUs itself, by its setting `gpus`; without it they are leased.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ __all__ = [
 # fmt: on
 
 SETTINGS = "pbs"
+GIVES_GPUS = True
 
 # The trap lets sh live on to its last lines when the job is ended: the supervisor gets the signal as well.
 # Most servers forget a job at once, and one that was over its time limit ends with the same TERM as one that

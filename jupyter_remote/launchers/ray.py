@@ -26,6 +26,7 @@ __all__ = [
 # fmt: on
 
 SETTINGS = "ray"
+GIVES_GPUS = True
 
 # Ray ends a job with TERM, and after 3 s with KILL; the trap lets sh live on to its last lines.
 _SCRIPT = """#!/bin/sh

@@ -22,6 +22,7 @@ __all__ = [
 # fmt: on
 
 SETTINGS = "slurm"
+GIVES_GPUS = True
 
 # The trap lets sh live on to its last lines when the job is ended: the supervisor gets the signal as well.
 # Its own words for the state are kept too, because the scheduler forgets a job after some minutes.

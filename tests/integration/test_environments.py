@@ -169,6 +169,15 @@ def test_cells_programs_and_records_say_where_they_ran(lab: Lab) -> None:
     assert code == 0 and "python of local, session default" in out
 
 
+@pytest.mark.parametrize("launcher", ["slurm", "container"])
+def test_it_is_made_on_the_host_itself_whatever_starts_its_runs(lab: Lab, launcher: str) -> None:
+    settings = json.loads((lab.project.parent / "hosts.yaml").read_text())
+    settings["hosts"]["local"] |= {"launcher": launcher, "container": {"image": "no/such:image"}}
+    (lab.project.parent / "hosts.yaml").write_text(json.dumps(settings))
+    run = environments.create(lab.remote, lab.plan(), [], probe=True).wait().check()
+    assert "job" not in run.record
+
+
 def test_what_env_setup_puts_on_the_path_comes_after_the_environments(lab: Lab) -> None:
     lab.made()
     host = lab.remote.host
