@@ -12,6 +12,7 @@ import time
 
 from . import jobs
 from . import messages as m
+from .mailbox import Mailbox
 from .paths import read_json, write_json
 from .rundir import FINAL_STATES, RunDir
 from .settling import settle
@@ -79,12 +80,14 @@ def settle_all(state: str, run_id: str, verdicts: dict[str, Any]) -> dict[str, A
     job = record.get("job") or {}
     for task, told in verdicts.items():
         there = jobs.home(state, f"{job.get('key')}/tasks/{task}") if task else state
-        at = _ended(there if task else jobs.home(state, str(job.get("key"))))
+        place = there if task else jobs.home(state, str(job.get("key")))
+        at = _ended(place)
+        # Nobody will take what waits for it, and values given in secret are in there.
+        Mailbox(place).withdraw(lambda request: True)
         log = RunDir(there, run_id)
         if task and not os.path.isdir(log.path):  # it never ran
             log.create({"id": run_id, "state": "queued"}, b"")
         settle(log, str(told["state"]), int(told["exit_code"]), told.get("reason"), at)
-        place = there if task else jobs.home(state, str(job.get("key")))
         if os.path.isdir(place):
             jobs.note_end(place, f"{told['exit_code']}\n{told.get('reason')}\n")
     if job.get("tasks") and record.get("state") not in FINAL_STATES:

@@ -51,6 +51,27 @@ def test_a_job_that_waits_is_told_of_in_words_and_is_cancelled(cluster: Place, s
     assert cluster.remote.sessions() == []
 
 
+@pytest.mark.parametrize("by", ["us", "somebody else"])
+def test_a_secret_that_waits_goes_with_the_job(
+    cluster: Place, slurm: SlurmCluster, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setenv("TOKEN", "canary-7-value")
+
+    def holding() -> list[Path]:
+        files = [path for path in cluster.state.rglob("*") if path.is_file()]
+        return [path for path in files if b"canary-7-value" in path.read_bytes()]
+
+    run = cluster.remote.run_bash("echo never", pass_env=["TOKEN"], resources={"hold": "true"})
+    (file,) = holding()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    if by == "us":
+        run.stop()
+    else:
+        slurm.run("scancel", str(run.record["job"]["id"]))
+    assert run.wait().state == "stopped"
+    assert holding() == []
+
+
 def test_a_session_that_waits_is_stopped_with_the_cells_that_wait_for_it(
     cluster: Place, slurm: SlurmCluster
 ) -> None:
