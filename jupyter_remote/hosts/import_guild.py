@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from .imported import Imported, filled, mapping, number, unknown
@@ -16,7 +17,7 @@ def is_it(data: Mapping[str, Any]) -> bool:
     return bool(remotes) and all("type" in mapping(entry) for entry in remotes.values())
 
 
-def read(data: Mapping[str, Any]) -> Imported:
+def read(data: Mapping[str, Any], _folder: Path) -> Imported:
     """Its remotes."""
     made = Imported(lost=[f"`{key}`: only Guild reads it" for key in data if key != "remotes"])
     for key, entry in mapping(data["remotes"]).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from .imported import Imported, filled, mapping, number, unknown
@@ -24,7 +25,7 @@ def is_it(data: Mapping[str, Any]) -> bool:
     )
 
 
-def read(data: Mapping[str, Any]) -> Imported:
+def read(data: Mapping[str, Any], _folder: Path) -> Imported:
     """Its hosts."""
     made = Imported()
     for name, entry in mapping(data["hosts"]).items():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from ..durations import parse_duration
 from ..errors import UsageError
+from .import_qxub_queues import platform_file, queues
 from .imported import Imported, filled, mapping, number, unknown
 
 _PLACES = ("remotes", "profiles", "platforms")
@@ -27,6 +29,8 @@ _RESOURCES = {
     "volumes": "pbs.storage",
     "storage": "pbs.storage",
 }
+# Where a platform is described: a file, or the name of one.
+_PLATFORM = ("platform_file", "definition", "platform")
 _COUNTS = ("pbs.cpus", "pbs.gpus")
 
 
@@ -42,13 +46,14 @@ def is_it(data: Mapping[str, Any]) -> bool:
     )
 
 
-def read(data: Mapping[str, Any]) -> Imported:
+def read(data: Mapping[str, Any], folder: Path) -> Imported:
     """Its hosts, each with what the defaults ask PBS for."""
     made = Imported(lost=[f"`{key}`: only qxub reads it" for key in data if key in _OWN])
     made.lost += unknown("the file", data, (*_PLACES, *_OWN, "defaults"))
     general = _pbs(mapping(data.get("defaults")), "defaults", made)
     for name, entry in mapping(data.get("remotes")).items():
         _host(made, str(name), mapping(entry), mapping(entry), general)
+        _queues(made, str(name), data, (mapping(entry),), folder)
     for place in ("profiles", "platforms"):
         for key, value in mapping(data.get(place)).items():
             name, entry = str(key), mapping(value)
@@ -58,7 +63,35 @@ def read(data: Mapping[str, Any]) -> Imported:
                 continue
             own = _pbs(mapping(entry.get("defaults")), name, made)
             _host(made, name, remote, entry, {**general, **own})
+            _queues(made, name, data, (remote, entry), folder)
     return made
+
+
+def _queues(
+    made: Imported, name: str, data: Mapping[str, Any], told: Sequence[Mapping[str, Any]], folder: Path
+) -> None:
+    """Fills a host's table of queues from the file of its platform, where that is here."""
+    host = made.hosts.get(name)
+    if host is None:
+        return
+    described = mapping(data.get("platforms"))
+    named = [mapping(described.get(str(one.get("platform")))) for one in told]
+    words = [(key, str(one[key])) for one in (*told, *named) for key in _PLATFORM if one.get(key)]
+    path = next(filter(None, (platform_file(word, folder) for _, word in words)), None)
+    if path is not None:
+        try:
+            host["pbs.queues"], lost = queues(path)
+            made.lost += [f"{name}: {one}" for one in lost]
+        except ValueError as error:
+            made.lost.append(f"{name}: {error}")
+    elif words:
+        key, word = words[0]
+        made.lost.append(f"{name}: `{key}`: {word} is no file here, from which `pbs.queues` could be filled")
+    if host.get("pbs.queue") == "auto" and "pbs.queues" not in host:
+        del host["pbs.queue"]
+        made.lost.append(
+            f"{name}: `queue: auto`: fill the table `pbs.queues`, or name a queue with `pbs.queue`"
+        )
 
 
 def _host(
@@ -87,9 +120,6 @@ def _host(
     if config and str(config) != "~/.ssh/config":
         made.hosts[name]["ssh.config_file"] = config
     for key, why in (
-        ("platform", "limits of queues are PBS's own business"),
-        ("platform_file", "limits of queues are PBS's own business"),
-        ("definition", "limits of queues are PBS's own business"),
         ("qxub_command", "nothing has to be installed on the host"),
         ("sync_files", "a run always syncs the workspace, unless `--no-sync`"),
     ):
@@ -128,10 +158,6 @@ def _pbs(defaults: Mapping[str, Any], where: str, made: Imported) -> dict[str, A
         if ours is None:
             if key not in ("platform", "name", "out", "err", "joblog"):
                 made.lost.append(f"{where}: `{key}` has no counterpart here")
-        elif key == "queue" and value == "auto":
-            made.lost.append(
-                f"{where}: `queue: auto`: fill the table `pbs.queues`, or name a queue with `pbs.queue`"
-            )
         elif ours == "pbs.walltime":
             values[ours] = _walltime(str(value))
         elif ours in _COUNTS:

@@ -30,12 +30,12 @@ class Format:
     Attributes:
         title: in messages.
         is_it: whether this is one.
-        read: what becomes of it.
+        read: what becomes of it; the folder it is in may hold more.
     """
 
     title: str
     is_it: Callable[[Mapping[str, Any]], bool]
-    read: Callable[[Mapping[str, Any]], Imported]
+    read: Callable[[Mapping[str, Any], Path], Imported]
 
 
 FORMATS = {
@@ -76,7 +76,7 @@ def plan(path: Path) -> Plan:
         keys = ", ".join(f"`{key}`" for key in list(data)[:6]) or "nothing"
         raise UsageError(f"{path} has {keys} at its top; what can be imported: {titles}")
     secrets = [dotted(where) for where in _secrets(data)]
-    imported = found.read(data)
+    imported = found.read(data, path.parent)
     made = Plan(found.title, lost=[*imported.lost])
     made.lost += [
         f"{key}: passwords and other secrets are never stored; you are asked when it connects"

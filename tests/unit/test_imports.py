@@ -173,6 +173,47 @@ def test_places_of_qxub(tmp_path: Path) -> None:
     )
 
 
+PLATFORM = """\
+platform: {name: nci, type: pbs_pro}
+queues:
+  normal:
+    limits: {max_cores: 48, max_memory_gb: 192, max_walltime: "48:00:00", max_jobs_per_user: 100}
+    walltime_rules: [{cores: 1-48, max_walltime: "48:00:00"}, {cores: 49-240, max_walltime: "12:00:00"}]
+  short: {limits: {max_cores: 48, max_walltime: "10:00:00"}}
+  gpu: {limits: {max_cores: 48, max_gpus: 4, max_walltime: "24:00:00"}}
+  huge: {limits: {max_memory_gb: 1400, min_memory_gb: 250}}
+  copyq: {limits: {max_cores: 1}}
+auto_selection:
+  - {condition: gpus > 0, queue: gpu}
+  - {condition: memory_gb > 500, queue: huge}
+  - {condition: user == me, queue: short}
+  - {condition: cores <= 48, queue: normal, is_default: true}
+"""
+
+
+@pytest.mark.parametrize("place", ["platforms/nci.yaml", "nci-file.yaml"])
+def test_the_queues_of_a_platform_of_qxub(tmp_path: Path, place: str) -> None:
+    (tmp_path / "platforms").mkdir()
+    (tmp_path / place).write_text(PLATFORM)
+    text = QXUB
+    if not place.startswith("platforms/"):
+        text = text.replace("platform: nci\n", f"platform_file: file://{tmp_path / place}\n")
+    found = made(tmp_path, text)
+    table = found.hosts["express"]["pbs.queues"]
+    assert list(table) == ["gpu", "huge", "short", "normal"], "in the order in which qxub chooses"
+    assert table["gpu"] == {"max_cpus": 48, "max_gpus": 4, "min_gpus": 1, "max_walltime": "24h"}
+    assert table["huge"] == {"max_memory": "1400G", "min_memory": "500G"}
+    assert table["normal"] == {"max_cpus": 48, "max_memory": "192G", "max_walltime": "48h"}
+    assert found.hosts["express"]["pbs.queue"] == "auto"
+    assert (
+        lost(found, "copyq", "auto")
+        and lost(found, "short", "user == me")
+        and lost(found, "normal", "walltime_rules")
+    )
+    (tmp_path / place).write_text("queues: []")
+    assert lost(made(tmp_path, text), "gadi", "has no `queues`")
+
+
 @pytest.mark.parametrize("text", [KITT, GUILD])
 def test_passwords_are_named_and_never_taken(tmp_path: Path, text: str) -> None:
     found = made(tmp_path, text)
