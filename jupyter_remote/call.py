@@ -5,7 +5,7 @@ What the cell magic and the commands share, and nothing that only one of them do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +149,12 @@ def describe_dry_run(remote: Remote, what: str, values: Values) -> str:
 def count(things: Sequence[object], noun: str) -> str:
     """Return a number with its noun: `1 file`, `2 files`."""
     return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def job_words(facts: Mapping[str, Any]) -> str | None:
+    """Return which job a run or a session is: `slurm 4711`; None for none."""
+    job = facts.get("job") or {}
+    return f"{job.get('launcher')} {job.get('id')}" if job else None
 
 
 def format_size(size: float) -> str:

@@ -197,7 +197,9 @@ def _same(record: dict[str, Any], spec: dict[str, Any]) -> None:
     asked = wanted.get("asked")
     if there.get("kind") != wanted.get("kind") or (asked and asked != there.get("asked")):
         how = f"a job of {there['kind']}" if there else "a process on the host itself"
-        how += " with other settings" if asked and there else ""
+        if asked and there:
+            set_then = ", ".join(f"{key}={value}" for key, value in (there.get("asked") or {}).items())
+            how += f", for which --set said {set_then}" if set_then else ", for which nothing was set"
         why = f"session {spec['name']} lives already, as {how}"
         raise NoSession(f"{why}: `sessions stop` ends it, --session takes another")
 
@@ -317,12 +319,20 @@ def records(state: str) -> Iterator[dict[str, Any]]:
             if _lives(state, record):
                 who = record.get("supervisor") or {}
                 facts = {"name": name, "pid": who.get("pid"), "silent" if who else "waiting": 1}
-                yield dict(facts, job=record["job"]) if record.get("job") else facts
+                yield dict(facts, **_job(record))
             continue
         finally:
             link.close()
         if isinstance(answer, m.Facts):
-            yield answer.data or {}
+            yield dict(answer.data or {}, **_job(_record(state, name)))
+
+
+def _job(record: dict[str, Any]) -> dict[str, Any]:
+    if not record.get("job"):
+        return {}
+    from . import jobs
+
+    return {"job": dict(record["job"], id=jobs.number_of(record["mailbox"]))}
 
 
 def _record(state: str, name: str) -> dict[str, Any]:

@@ -54,4 +54,6 @@ def import_file(values: Values, show: Show) -> None:
 
 
 def _text(entry: dict[str, object]) -> str:
-    return ", ".join(f"{key}={str(value).strip()}".replace("\n", "; ") for key, value in entry.items())
+    # Of a table of its own the names are enough here.
+    said = {key: "/".join(value) if isinstance(value, dict) else str(value) for key, value in entry.items()}
+    return ", ".join(f"{key}={value.strip()}".replace("\n", "; ") for key, value in said.items())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
-from ..call import Show, format_size, named_hosts, one_host
+from ..call import Show, format_size, job_words, named_hosts, one_host
 from ..durations import format_duration
 from ..errors import LaunchError, RemoteError, UsageError
 from ..gpu_words import COLUMNS, gpu_rows
@@ -88,7 +88,7 @@ def list_sessions(values: Values, show: Show) -> int:
         else:
             rows += [(host, *_session_row(session)) for session in answer["sessions"]]
     if rows:
-        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "ENDS IN", "GPUS", "PYTHON"), rows)
+        print_table(("HOST", "SESSION", "RUN", "QUEUED", "IDLE", "ENDS IN", "GPUS", "JOB", "PYTHON"), rows)
     else:
         print("no live sessions")
     return _first_failure(answers)
@@ -147,6 +147,7 @@ def _session_row(session: Facts) -> tuple[object, ...]:
         "" if active or idle is None else format_duration(idle),
         "" if active or ends_in is None else format_duration(ends_in),
         ",".join(str(gpu.get("index")) for gpu in session.get("leased") or ()),
+        job_words(session),
         session.get("python"),
     )
 

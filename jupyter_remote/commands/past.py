@@ -11,7 +11,7 @@ from typing import Any
 from .. import history as local_history
 from .. import records
 from ..agent.rundir import FINAL_STATES
-from ..call import Show, count, format_size, named_hosts
+from ..call import Show, count, format_size, job_words, named_hosts
 from ..durations import format_duration
 from ..errors import RemoteError, UsageError
 from ..history_rows import STATES, Row, document_of
@@ -162,7 +162,7 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "wall time": _seconds(record.get("seconds")),
         "CPU time": _seconds(used.get("cpu_seconds")),
         "peak memory": _size(used.get("peak_memory")),
-        "job": _job(record),
+        "job": job_words(record),
         "job used": _job_used(record.get("job_used") or {}),
         "peak GPU memory": _size(used.get("gpu_memory")),
         "command": record.get("command"),
@@ -179,11 +179,6 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "driver": next((gpu.get("driver") for gpu in record.get("gpus") or []), None),
         "variables": ", ".join(record.get("env_names") or []),
     }
-
-
-def _job(record: dict[str, Any]) -> str | None:
-    job = record.get("job") or {}
-    return f"{job.get('launcher')} {job.get('id')}" if job else None
 
 
 def _job_used(facts: dict[str, Any]) -> str | None:

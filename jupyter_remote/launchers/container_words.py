@@ -22,7 +22,7 @@ _ADVICE = {
         "Its daemon doesn't run there, or DOCKER_HOST leads elsewhere: `sudo systemctl start docker`; "
         "or `--set engine=podman`, which has none."
     ),
-    r"not to be pulled": "Pull it there (`docker pull IMAGE`), or leave `pull` at `missing`.",
+    r"not to be pulled": "Pull it there (`docker pull IMAGE`, or with podman), or leave `pull` at `missing`.",
     r"could not open image|unable to open image": (
         "Apptainer takes the path of a .sif file or of a folder on the host, or `docker://NAME`."
     ),

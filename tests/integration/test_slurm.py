@@ -214,8 +214,10 @@ def test_what_can_not_be_had_is_refused_with_advice(cluster: Place) -> None:
 
 def test_a_session_is_not_taken_for_another_kind(cluster: Place) -> None:
     cluster.run("1", resources={"time": "5"}).check()
+    [session] = cluster.remote.sessions()
+    assert session["job"]["launcher"] == "slurm" and session["job"]["id"]
     with pytest.raises(
-        LaunchError, match="lives already, as a job of slurm with other settings: `sessions stop`"
+        LaunchError, match="lives already, as a job of slurm, for which --set said time=5: `sessions stop`"
     ):
         cluster.run("1", resources={"time": "10"})
     with pytest.raises(LaunchError, match="lives already, as a job of slurm"):
