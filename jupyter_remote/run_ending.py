@@ -28,7 +28,12 @@ def failure(run: Run) -> RemoteError | None:
         hint = f"Check the name, and `python` and `env_setup` in `jupyter remote show {run.host}`."
         return LaunchError(f"{run.host}: no process could be started: {text}", host=run.host, hint=hint)
     if name == "LeaseError":
-        return LaunchError(f"{run.host}: {text}", host=run.host, hint=error.get("hint") or "")
+        hint = error.get("hint") or ""
+        if (run.record.get("job") or {}).get("launcher") == "container":
+            hint += (
+                " A container has the GPUs that `container.gpus`, or `--set gpus=all`, gives it: no others."
+            )
+        return LaunchError(f"{run.host}: {text}", host=run.host, hint=hint.strip())
     if name == "VariableError":
         return UsageError(f"{run.host}: {text}", host=run.host)
     message = f"{name}: {text}" if name else _ending(run, code)

@@ -169,7 +169,8 @@ def _containers(facts: Facts) -> Finding:
     usable = [name for name, why in found.items() if not why]
     refused = {name: why for name, why in found.items() if why}
     if usable:
-        return ok(", ".join(usable) + (f"; not {', '.join(refused)}" if refused else "") + ": without root")
+        others = "".join(f"; {name} is there and can't be used: {why[:80]}" for name, why in refused.items())
+        return ok(f"{', '.join(usable)} can be used{others}")
     if not refused:
         return not_applicable("neither docker, podman nor apptainer is there")
     name, why = next(iter(refused.items()))
@@ -227,6 +228,6 @@ CHECKS = (
     Check("memory", "whether there is memory left", _memory),
     Check("Slurm", "whether Slurm's controller answers", _slurm),
     Check("PBS", "whether PBS answers", _pbs),
-    Check("containers", "whether a container engine can be used without root", _containers),
+    Check("containers", "whether a container engine can be used by your user there", _containers),
     Check("leftovers", "live, silent and dead sessions, old agents", _leftovers),
 )

@@ -347,7 +347,7 @@ CASES: list[tuple[str, dict[str, Any], str, str, str]] = [
         commands(docker=said("Cannot connect to the Docker daemon", 1), apptainer=MISSING),
         *("warning", "daemon", "systemctl"),
     ),
-    ("containers", commands(docker=HANGS), "ok", "apptainer; not docker", ""),
+    ("containers", commands(docker=HANGS), "ok", "apptainer can be used; docker is there and", ""),
     ("containers", commands(docker=MISSING, apptainer=MISSING), "not applicable", "neither", ""),
     (
         "leftovers",
