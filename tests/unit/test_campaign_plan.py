@@ -291,7 +291,7 @@ def test_a_notebook_gets_its_parameters_behind_the_tagged_cell() -> None:
 
 TOLD: dict[str, Any] = {
     **{"name": "x", "id": "1", "file": "f", "created": 1.0, "hosts": ["a"], "driven": 1, "stopping": 0},
-    **{"pass_env": [], "workspace": "/w"},
+    **{"pass_env": [], "stop_on_failure": 0, "workspace": "/w"},
 }
 STEP_TOLD: dict[str, Any] = {
     **{"key": "s[n=1]", "step": "s", "params": {"n": 1}, "state": "active", "runs": ["20261122-014500-7f3a"]},
