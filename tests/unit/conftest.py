@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from git_lists import own_git_configuration
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from jupyter_remote.agent.tree import Mirror
+
+__all__ = ["own_git_configuration"]
 
 
 @pytest.fixture
