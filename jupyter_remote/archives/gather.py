@@ -21,12 +21,11 @@ from ..sync.pull import pull
 from ..sync.pulled import source_of
 from ..sync.target import Target
 from .archive import digest_of, files_of
+from .kept import ARTIFACTS, RUN, WHOLE
 
 if TYPE_CHECKING:
     from ..remote import Remote
     from ..sync.progress import Report
-
-WHOLE, RUN, ARTIFACTS = "whole.json", "run", "artifacts"
 
 
 def outbox(run_id: str) -> Path:

@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote
 from ..agent.rundir import RUN_ID
 
 INDEX, DELETED = "index", "deleted"
+# What is in the folder of a run, see `gather.py`.
+WHOLE, RUN, ARTIFACTS = "whole.json", "run", "artifacts"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # A file's name has at most 255 bytes, and the digest and the numbers need some 130 of them.
 _LONGEST = 50

@@ -21,7 +21,7 @@ from ..agent.wire import Frame
 from ..config_models import HostConfig
 from ..errors import ArchiveError, UsageError
 from ..run import Run
-from .gather import RUN, WHOLE
+from .kept import RUN, WHOLE
 
 if TYPE_CHECKING:
     from ..events import Event
