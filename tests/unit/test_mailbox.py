@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from binascii import a2b_base64
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,14 @@ def test_who_finds_nothing_looks_less_often() -> None:
     assert pace.left <= FIRST
 
 
+def answer(theirs: socket.socket, size: int) -> bytes:
+    """Reads so much, answers, and closes."""
+    with theirs, theirs.makefile("rb") as reader:
+        got = reader.read(size)
+        theirs.sendall(b"answer %d\n" % got[0])
+    return got
+
+
 def test_a_relay_carries_several_connections(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -104,13 +113,12 @@ def test_a_relay_carries_several_connections(tmp_path: Path) -> None:
             big = bytes(range(256)) * 300
             for number, sock in enumerate(ours):
                 threading.Thread(target=sock.sendall, args=(bytes([number]) + big,), daemon=True).start()
-            for _ in ours:
-                theirs, _ = listener.accept()
-                with theirs, theirs.makefile("rb") as reader:
-                    got = reader.read(1 + len(big))
-                    assert got[1:] == big
-                    theirs.sendall(b"answer %d\n" % got[0])
-                assert ours[got[0]].recv(100) == b"answer %d\n" % got[0]
+            # As a supervisor does, all at the same time: one stream brings the data of both, as it comes.
+            with ThreadPoolExecutor(2) as pool:
+                got = list(pool.map(lambda _: answer(listener.accept()[0], 1 + len(big)), ours))
+            assert sorted(got) == [bytes([number]) + big for number in (0, 1)]
+            for number, sock in enumerate(ours):
+                assert sock.recv(100) == b"answer %d\n" % number
             assert [sock.recv(1) for sock in ours] == [b"", b""], "closed there, closed here"
         finally:
             relay.close()
