@@ -18,6 +18,7 @@ from .errors import ConnectionLost, ProtocolError, RemoteError, UsageError
 from .events import Event, EventDecoder
 from .linkstate import LinkState, Told
 from .run_ending import failure
+from .run_results import RunResults
 
 if TYPE_CHECKING:
     from .connection import Connection, Stream
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 TAKES = 5
 
 
-class Run:
+class Run(RunResults):
     """One execution on a host; made by :class:`~jupyter_remote.Remote`, never directly.
 
     Args:

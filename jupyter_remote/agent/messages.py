@@ -17,6 +17,7 @@ from .messages_host import (
     Listening,
     ListSessions,
     Meet,
+    Metrics,
     Next,
     Poll,
     Probe,
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Campaign", "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet", "Next",
-    "Poll", "Probe", "RemoveEnvironment", "Sample", "Settle", "Status", "StopSession", "StopWhenIdle",
-    "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
+    "Campaign", "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet",
+    "Metrics", "Next", "Poll", "Probe", "RemoveEnvironment", "Sample", "Settle", "Status", "StopSession",
+    "StopWhenIdle", "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]
 # fmt: on
 
