@@ -124,9 +124,13 @@ class LineParser:
     def line(self, text: str) -> list[Found]:
         """What a line says; an empty list for nothing, whatever it holds."""
         text = _ANSI.sub("", text).strip()
+        if not self._regexes:
+            return self._usual_forms(text)
         own = [found for regex in self._regexes for found in _by_regex(regex, text)]
-        if own:
-            return own
+        named = {one.name for one in own}
+        return [*own, *(one for one in self._usual_forms(text) if one.name not in named)]
+
+    def _usual_forms(self, text: str) -> list[Found]:
         if "RESULT_" in text and (match := _RESULT.search(text)):
             return _result(match["name"], match["rest"])
         if text.startswith("{") and text.endswith("}"):

@@ -185,7 +185,7 @@ class Metrics(Sequence[Metric]):
         finals = self.finals()
         if finals and repr(finals) != repr(self._told):
             self._noted, self._told = now, finals
-            kept = {name: _plain(finals[name]) for name in list(finals)[:_MOST_FINALS]}
+            kept = {name: plain(finals[name]) for name in list(finals)[:_MOST_FINALS]}
             history.note([{"id": self.run_id, "metrics": json.dumps(kept)}])
 
     # What there is.
@@ -266,6 +266,6 @@ def finals_of(row: Mapping[str, Any]) -> dict[str, float]:
     return {str(name): float(value) for name, value in values.items() if isinstance(value, (int, float, str))}
 
 
-def _plain(value: float) -> float | str:
+def plain(value: float) -> float | str:
     """A value as JSON has it: NaN and infinity are texts there, which `float` reads."""
     return value if math.isfinite(value) else str(value)

@@ -18,6 +18,7 @@ from .errors import SyncError, UsageError
 from .hostlink import HostLink
 from .linkstate import Told
 from .log import Log
+from .metric_wishes import wishes
 from .remote_host import HostVerbs
 from .run import Run
 from .starting import attach, new_run_id, session_settings, start
@@ -86,6 +87,8 @@ class Remote(HostVerbs):
         fetch: Sequence[str] = (),
         launcher: str | None = None,
         resources: Mapping[str, str] | None = None,
+        metrics: Sequence[str] = (),
+        metric_files: Sequence[str] = (),
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
 
@@ -111,6 +114,8 @@ class Remote(HostVerbs):
             fetch: names of variables that are wanted after it: :meth:`Run.fetch` brings them.
             launcher: how its session is started, e.g. ``slurm``; as the host's settings say when None.
             resources: settings of the launcher for a session that has to be started, e.g. ``partition``.
+            metrics: names or patterns of what counts as a metric too; see docs/metrics.md.
+            metric_files: patterns of files of metrics that it writes.
 
         Returns:
             The run, started.
@@ -125,6 +130,7 @@ class Remote(HostVerbs):
         run.update(_launched(launcher, resources))
         settings = session_settings(self.host, self.mirror, name, kind, launcher, resources)
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
+        run.update(wishes(self.host, metrics, metric_files))
         self._ask_gpus(run, gpus, min_free, wait, pass_env)
         return self._start(run, settings, code, pass_env, sync, progress, on_link, send, fetch)
 
@@ -201,6 +207,8 @@ class Remote(HostVerbs):
         on_link: Told | None = None,
         launcher: str | None = None,
         resources: Mapping[str, str] | None = None,
+        metrics: Sequence[str] = (),
+        metric_files: Sequence[str] = (),
     ) -> Run:
         run: dict[str, Any] = {**(notes or {}), "id": new_run_id(), "kind": "program"}
         run.update(argv=argv, script=script)
@@ -210,6 +218,7 @@ class Remote(HostVerbs):
         if python is not None:
             settings["python"] = python
         run.update(cwd=cwd, env=dict(env or {}), timeout=timeout, label=label, notebook=notebook)
+        run.update(wishes(self.host, metrics, metric_files))
         self._ask_gpus(run, gpus, min_free, wait, pass_env)
         return self._start(run, settings, code, pass_env, sync, progress, on_link)
 
@@ -235,7 +244,9 @@ class Remote(HostVerbs):
         Raises:
             UsageError: there is no such run on the host.
         """
-        return attach(self.link, self.connection(), run_id, from_seq)
+        run = attach(self.link, self.connection(), run_id, from_seq)
+        run.workspace = self.workspace
+        return run
 
     def _start(
         self,
@@ -256,19 +267,12 @@ class Remote(HostVerbs):
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))
         run["settings"] = self._provenance.settings
         workspace = (lambda: self._sync) if sync else None
-        return start(
-            self.link,
-            run,
-            session,
-            code,
-            pass_env,
-            workspace,
-            self._provenance,
-            progress,
-            on_link,
-            send,
-            fetch,
+        provenance = self._provenance
+        started = start(
+            self.link, run, session, code, pass_env, workspace, provenance, progress, on_link, send, fetch
         )
+        started.workspace = self.workspace
+        return started
 
     def log(self, run_id: str, lines: int | None = None, rank: int | None = None) -> Log:
         """What a run has printed on both streams, up to now.

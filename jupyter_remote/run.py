@@ -357,6 +357,8 @@ class Run(RunResults):
 
     def _note(self, event: Event) -> None:
         self.seq = event.seq
+        if event.raw:
+            self.hear(event.raw)
         if self._printed is not None:
             self._printed += int(event.data["bytes"]) if event.kind == "gap" else len(event.raw)
         if event.kind == "result":

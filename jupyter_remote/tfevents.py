@@ -3,7 +3,8 @@
 A file is records (TensorFlow's `record_writer.h`): length (8 bytes, little endian), its masked CRC-32C, the
 content, its masked CRC-32C. The content is a protobuf `Event` (`event.proto`: 1 wall_time double, 2 step
 int64, 5 summary), a `Summary` has values (1), and a value a tag (1), simple_value (2, float) or tensor (8);
-of tensors only those of one number count (`tensor.proto`: 1 dtype, 4 tensor_content, 5 float_val, 6 double_val).
+of tensors only those of one number count (`tensor.proto`: 1 dtype, 4 tensor_content, 5 float_val, 6
+double_val).
 """
 
 from __future__ import annotations

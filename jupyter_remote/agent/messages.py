@@ -228,10 +228,14 @@ class Find(Message):
     """What of a mirror matches patterns (``patterns.py``), answered by Data frames and End.
 
     The content is zlib of JSON lines, one row (``artifacts.Found``) each.
+
+    Args:
+        since: only files changed at that time or later, nanoseconds since the epoch; 0 for all.
     """
 
     workspace: str
     patterns: list[Any]
+    since: int = 0
     kind: ClassVar[int] = 30
 
 

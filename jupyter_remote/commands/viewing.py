@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def attach(values: Values, show: Show) -> int:
     """`attach ID [--host HOST]`: everything it printed and prints, its end as if it had been started here."""
     remote, run_id = _found(values)
-    return show(remote, lambda told: remote.attach(run_id), {**values, "pull": ()})
+    return show(remote, lambda told: remote.attach(run_id), {**values, "pull": (), "attached": True})
 
 
 def watch(values: Values, show: Show) -> int:
     """`watch ID [--host HOST]`: waits for its end; what it prints from now on is shown."""
     remote, run_id = _found(values)
     seq = remote.log(run_id, 0).seq
-    return show(remote, lambda told: remote.attach(run_id, seq), {**values, "pull": ()})
+    return show(remote, lambda told: remote.attach(run_id, seq), {**values, "pull": (), "attached": True})
 
 
 def logs(values: Values, show: Show) -> None:
