@@ -133,7 +133,9 @@ class LineParser:
     def _usual_forms(self, text: str) -> list[Found]:
         if "RESULT_" in text and (match := _RESULT.search(text)):
             return _result(match["name"], match["rest"])
-        if text.startswith("{") and text.endswith("}"):
+        if text.startswith("{"):
+            if not text.endswith("}"):
+                return []  # half of it is missing, perhaps of a number too
             try:
                 values = json.loads(text)
             except (ValueError, RecursionError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-# What a run that prints garbage may fill: names, and sets of tags; a point takes 36 bytes.
+# What a run that prints garbage may fill: names, and sets of tags; a point takes 40 bytes.
 MOST_NAMES = 2000
 MOST_TAGS = 10_000
 MOST_POINTS = 2_000_000
@@ -52,6 +52,17 @@ class Series:
     values: list[float]
 
 
+class _Column:
+    """The points of one name."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.last = math.nan
+        self.stepless = False
+        self.values, self.steps, self.times = array("d"), array("d"), array("d")
+        self.sources, self.tags = array("I"), array("I")
+
+
 class Table:
     """All points of a run. Past `MOST_POINTS` only the last value of each name is kept, and they are counted.
 
@@ -60,20 +71,24 @@ class Table:
     """
 
     def __init__(self) -> None:
-        self.names: list[str] = []
         self.dropped = 0
+        self._columns: dict[str, _Column] = {}
+        self._by_number: list[tuple[str, _Column]] = []
+        # The order of all points: which column, and where in it.
+        self._which, self._where = array("I"), array("I")
         self._numbers: dict[str, int] = {}
-        self._owners: list[str] = []
-        self._sources: list[str] = []
+        self._sources: dict[str, int] = {}
+        self._source_names: list[str] = []
         self._tags: list[Mapping[str, str]] = [{}]
         self._tag_numbers: dict[tuple[tuple[str, str], ...], int] = {(): 0}
-        self._rows: list[array[int]] = []
-        self._last: list[float] = []
-        self._name, self._source, self._tag = array("L"), array("L"), array("L")
-        self._value, self._step, self._time = array("d"), array("d"), array("d")
 
     def __len__(self) -> int:
-        return len(self._value)
+        return len(self._which)
+
+    @property
+    def names(self) -> list[str]:
+        """In the order in which they came."""
+        return list(self._columns)
 
     def add(
         self,
@@ -85,37 +100,32 @@ class Table:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Takes a point; one with a name too many is counted only."""
-        number = self._numbers.get(name)
-        if number is not None and self._owners[number] != source:
+        column = self._columns.get(name)
+        if column is not None and column.source != source:
             name = f"{name}@{source}"  # two sources that call something the same don't mean the same curve
-            number = self._numbers.get(name)
-        if number is None:
-            if len(self.names) >= MOST_NAMES or len(name) > _LONGEST_NAME:
+            column = self._columns.get(name)
+        if column is None:
+            if len(self._columns) >= MOST_NAMES or len(name) > _LONGEST_NAME:
                 self.dropped += 1
                 return
-            number = self._numbers[name] = len(self.names)
-            self.names.append(name)
-            self._owners.append(source)
-            self._rows.append(array("L"))
-            self._last.append(math.nan)
-        self._last[number] = value
-        if len(self._value) >= MOST_POINTS:
+            column = self._columns[name] = _Column(source)
+            self._numbers[name] = len(self._by_number)
+            self._by_number.append((name, column))
+        column.last = value
+        if len(self._which) >= MOST_POINTS:
             self.dropped += 1
             return
-        self._rows[number].append(len(self._value))
-        self._name.append(number)
-        self._value.append(value)
-        self._step.append(math.nan if step is None else step)
-        self._time.append(time)
-        self._source.append(self._source_number(source))
-        self._tag.append(self._tag_number(tags) if tags else 0)
-
-    def _source_number(self, source: str) -> int:
-        if not self._sources or self._sources[-1] != source:
-            if source in self._sources:
-                return self._sources.index(source)
-            self._sources.append(source)
-        return len(self._sources) - 1
+        self._which.append(self._numbers[name])
+        self._where.append(len(column.values))
+        column.values.append(value)
+        column.stepless = column.stepless or step is None
+        column.steps.append(math.nan if step is None else step)
+        column.times.append(time)
+        if source not in self._sources:
+            self._sources[source] = len(self._sources)
+            self._source_names.append(source)
+        column.sources.append(self._sources[source])
+        column.tags.append(self._tag_number(tags) if tags else 0)
 
     def _tag_number(self, tags: Mapping[str, str]) -> int:
         key = tuple(sorted(tags.items()))
@@ -128,14 +138,16 @@ class Table:
         return number
 
     def __getitem__(self, row: int) -> Metric:
-        step = self._step[row]
+        name, column = self._by_number[self._which[row]]
+        at = self._where[row]
+        step = column.steps[at]
         return Metric(
-            self.names[self._name[row]],
-            self._value[row],
+            name,
+            column.values[at],
             None if math.isnan(step) else step,
-            self._time[row],
-            self._sources[self._source[row]],
-            self._tags[self._tag[row]],
+            column.times[at],
+            self._source_names[column.sources[at]],
+            self._tags[column.tags[at]],
         )
 
     def __iter__(self) -> Iterator[Metric]:
@@ -152,7 +164,7 @@ class Table:
 
     def finals(self) -> dict[str, float]:
         """The last value of each metric."""
-        return dict(zip(self.names, self._last, strict=True))
+        return {name: column.last for name, column in self._columns.items()}
 
     def params(self) -> dict[str, str]:
         """The tags that have one value wherever they are."""
@@ -168,39 +180,42 @@ class Table:
         Raises:
             KeyError: there is no such metric.
         """
-        rows = self._rows[self._numbers[name]]
-        steps = [self._step[row] for row in rows]
-        if any(map(math.isnan, steps)):
-            steps = [float(number) for number in range(len(rows))]
-        values = [self._value[row] for row in rows]
-        kept = thinned(values, points)
-        times = [self._time[rows[i]] for i in kept]
-        return Series(name, [steps[i] for i in kept], times, [values[i] for i in kept])
+        column = self._columns[name]
+        kept = thinned(column.values, points)
+        steps = [float(i) for i in kept] if column.stepless else [column.steps[i] for i in kept]
+        return Series(name, steps, [column.times[i] for i in kept], [column.values[i] for i in kept])
 
 
-def thinned(values: list[float], points: int) -> Iterable[int]:
-    """The indices of at most so many values (4 at least) that look like all of them.
+def thinned(values: Sequence[float], points: int) -> Sequence[int]:
+    """The indices of at most so many values (5 at least) that look like all of them.
 
     The first and the last are kept, and of each bucket of equal size between them the smallest, the largest
     and, where there are some, the first NaN: the extremes are exact, and a gap stays one. This is M4 (Jugel,
-    Jerzak, Hackenbroich and Markl, "M4: A Visualization-Oriented Time Series Data Aggregation", VLDB
-    2014) without the first and last of the inner buckets.
+    Jerzak, Hackenbroich and Markl, "M4: A Visualization-Oriented Time Series Data Aggregation", VLDB 2014)
+    without the first and last of the inner buckets.
     """
     count = len(values)
-    points = max(points, 4)
+    points = max(points, 5)
     if count <= points:
         return range(count)
-    kinds = 3 if any(map(math.isnan, values)) else 2
     inner = count - 2
-    buckets = max((points - 2) // kinds, 1)
+    # A bucket takes two of the points, and a third where a value is none.
+    buckets = max((points - 2) // (3 if any(map(math.isnan, values)) else 2), 1)
     kept = [0]
     for bucket in range(buckets):
         start, end = 1 + inner * bucket // buckets, 1 + inner * (bucket + 1) // buckets
-        numbers = [i for i in range(start, end) if values[i] == values[i]]
-        chosen = (
-            {min(numbers, key=values.__getitem__), max(numbers, key=values.__getitem__)} if numbers else set()
-        )
-        if kinds == 3 and len(numbers) < end - start:
-            chosen.add(next(i for i in range(start, end) if values[i] != values[i]))
-        kept += sorted(chosen)
+        kept += sorted(start + at for at in _extremes(values[start:end]))
     return [*kept, count - 1]
+
+
+def _extremes(values: Sequence[float]) -> set[int]:
+    """Where the smallest, the largest and the first NaN are."""
+    total = sum(values)
+    if total == total:  # then none of them is NaN, and this is quick
+        return {values.index(min(values)), values.index(max(values))} if values else set()
+    numbers = [at for at, value in enumerate(values) if not math.isnan(value)]
+    chosen = (
+        {min(numbers, key=values.__getitem__), max(numbers, key=values.__getitem__)} if numbers else set()
+    )
+    gap = next((at for at, value in enumerate(values) if math.isnan(value)), None)
+    return chosen if gap is None else chosen | {gap}

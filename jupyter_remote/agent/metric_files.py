@@ -49,7 +49,8 @@ def look(
         ``fresh`` says that the file is another one than before; ``cursor``; ``more``.
     """
     began = float(record.get("started") or record.get("created") or 0) - _SLACK
-    over = float(record.get("ended") or 0) + _SLACK if ended and record.get("ended") else float("inf")
+    until = float(record.get("ended") or 0) + _SLACK if ended and record.get("ended") else float("inf")
+    whole = record.get("state") == "finished"  # of one that was killed the last line may be half a line
     known = dict(cursor.get("known") or {})
     looked, took, final = cursor.get("looked", 0.0), cursor.get("took", 0.0), cursor.get("final", False)
     if not final and (ended or not looked <= time.time() < looked + max(1.0, took * _SHARE)):
@@ -64,7 +65,7 @@ def look(
         if room <= 0 or time.monotonic() > deadline:
             more = True
             break
-        told = _read(os.path.join(root, path), path, known[path], began, over, lines, room, ended)
+        told = _read(os.path.join(root, path), path, known[path], (began, until), lines, room, whole)
         if told is not None:
             known[path] = told.pop("known")
             more = more or told.pop("more")
@@ -96,7 +97,7 @@ def _matching(root: str, patterns: Patterns, deadline: float) -> Iterator[str]:
 
 
 def _read(
-    place: str, path: str, known: list[Any], began: float, over: float, lines: Lines, room: int, ended: bool
+    place: str, path: str, known: list[Any], times: tuple[float, float], lines: Lines, room: int, over: bool
 ) -> dict[str, Any] | None:
     offset, size, mtime, mark = known
     try:
@@ -106,26 +107,27 @@ def _read(
     try:
         facts = os.fstat(fd)
         same = (facts.st_size, facts.st_mtime_ns) == (size, mtime)
-        if not stat.S_ISREG(facts.st_mode) or not began <= facts.st_mtime <= over or offset < 0:
+        if not stat.S_ISREG(facts.st_mode) or not times[0] <= facts.st_mtime <= times[1] or offset < 0:
             return None
-        if same and (offset == size or not ended):
+        if same and (offset == size or not over):
             return None
         past = binascii.unhexlify(mark)
         fresh = offset > facts.st_size or os.pread(fd, len(past), max(offset - len(past), 0)) != past
         at = 0 if fresh else offset
         data = os.pread(fd, min(max(room, 1 << 12), _BLOCK), at)
+        size_read = len(data)
         events = "events.out.tfevents" in os.path.basename(path)
         content: Any
         if events:
             content, used, broken = _frames(data, facts.st_size - at)
         else:
-            whole = ended and at + len(data) == facts.st_size
+            whole = over and at + len(data) == facts.st_size
             used = len(data) if whole else data.rfind(b"\n") + 1
             if not used and len(data) >= 1 << 12 and at + len(data) < facts.st_size:
                 used, data = len(data), b""  # no line is as long as that
             content, broken = data[:used], False
         end = at + used
-        more = not broken and used > 0 and end < facts.st_size
+        more = not broken and used > 0 and max(at + size_read, end) < facts.st_size
         past = os.pread(fd, min(_MARK, end), max(end - _MARK, 0))
     finally:
         os.close(fd)

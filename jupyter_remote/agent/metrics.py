@@ -86,10 +86,11 @@ def news(state: str, run_id: str, cursor: dict[str, Any], wanted: dict[str, Any]
         bar = re.compile(wanted["bar"].encode()).search
     except re.error as error:
         raise ValueError(f"a pattern of metrics can't be used: {error}") from None
-    # Before the log is read: what comes later is seen by the next look, and nothing is missed.
-    ended = record.get("state") in FINAL_STATES or why_lost(record) is not None
+    if record.get("state") not in FINAL_STATES and why_lost(record) is not None:
+        record["state"] = "lost"
     deadline = began + float(wanted["seconds"])
-    answer = _from_log(run, cursor, lines, bar, int(wanted["room"]), deadline, ended)
+    answer = _from_log(run, record, cursor, lines, bar, int(wanted["room"]), deadline)
+    ended = record["state"] in FINAL_STATES
     root = os.path.join(expand(str(record["workspace"])), str(record.get("cwd") or ""))
     files = [*wanted["files"], *(own.get("files") or ())]
     room = int(wanted["room"]) - sum(len(text) for _, text in answer["lines"])
@@ -100,8 +101,16 @@ def news(state: str, run_id: str, cursor: dict[str, Any], wanted: dict[str, Any]
 
 
 def _from_log(
-    run: RunDir, cursor: dict[str, Any], lines: Lines, bar: Any, room: int, deadline: float, ended: bool
+    run: RunDir,
+    record: dict[str, Any],
+    cursor: dict[str, Any],
+    lines: Lines,
+    bar: Any,
+    room: int,
+    deadline: float,
 ) -> dict[str, Any]:
+    # The log says the end before the record does.
+    record.update(cursor.get("end") or {})
     place = cursor.get("place")
     reader = LogReader(run, int(cursor.get("seq", 0)), place=place and tuple(place), joins=False)
     rest = {kind: str(text).encode("latin-1") for kind, text in (cursor.get("rest") or {}).items()}
@@ -111,7 +120,7 @@ def _from_log(
     try:
         while first or reader.within or (room > 0 and time.monotonic() < deadline):
             first = False
-            events, payload = reader.batch(READ)
+            events, payload = reader.batch(min(READ, max(room, LONGEST)))
             if not events:
                 more = False
                 break
@@ -122,6 +131,8 @@ def _from_log(
                 kind = event["kind"]
                 if kind == "gap":
                     rest.clear()
+                elif kind == "end":
+                    record.update(state=event["state"], ended=moment)
                 elif kind in OUTPUT_KINDS:
                     data = rest.get(kind, b"") + data.replace(b"\r", b"\n")
                     end = data.rfind(b"\n") + 1
@@ -129,12 +140,16 @@ def _from_log(
                     for text in lines.find(data[:end]):
                         found.append([moment, text])
                         room -= len(text) + 20
-        if ended and not more:
+        # Of one that was killed the last line may be half of what it was to be.
+        if record["state"] == "finished" and not more:
             for data in rest.values():
                 found += ([moment, text] for text in lines.find(data))
             rest.clear()
         bars = [text for data in recent.values() for text in _newest(bar, data)]
         told = {"seq": reader.seq, "place": reader.place or place, "moment": moment}
+        told["end"] = (
+            {key: record.get(key) for key in ("state", "ended")} if reader.ended else cursor.get("end")
+        )
         told["rest"] = {kind: data.decode("latin-1") for kind, data in rest.items()}
         return {"lines": found, "bars": bars, "more": more, "cursor": told}
     finally:
