@@ -62,6 +62,7 @@ class Metrics(Sequence[Metric]):
         self._file = MetricFile(run_id)
         self._reader = Reader()
         self._lock = threading.RLock()
+        self._over = False
         self._asked = -math.inf
         self._due = -math.inf
         self._noted = -math.inf
@@ -97,6 +98,11 @@ class Metrics(Sequence[Metric]):
         return self._reader.complete
 
     @property
+    def over(self) -> bool:
+        """Whether the run is known to have ended; then asking costs it nothing any more."""
+        return self._over or self._done()
+
+    @property
     def age(self) -> float:
         """Seconds since the host was asked."""
         return time.monotonic() - self._asked
@@ -114,7 +120,8 @@ class Metrics(Sequence[Metric]):
 
         Args:
             connect: whether a link is made when there is none now, which may take a while.
-            seconds: that this may take, about, when there is much; until all is here when None.
+            seconds: that this may take, about, when there is much; until all is here when None, which takes as
+                long as a run prints more quickly than it is read. Whoever asks again and again gives 0.2.
 
         Returns:
             Whether all that there was is here. When not, for instance because the host can't be reached
@@ -124,7 +131,7 @@ class Metrics(Sequence[Metric]):
             self._load()
             if self.complete or self._link is None:
                 return self.complete
-            if time.monotonic() < self._due and not self._done():
+            if time.monotonic() < self._due and not self.over:
                 return False
             try:
                 connection = self._link.live or (self._link.connection() if connect else None)
@@ -140,7 +147,7 @@ class Metrics(Sequence[Metric]):
         from .records import read_answer
 
         began, took, up_to_date = time.monotonic(), 0.0, False
-        plenty = self._done()
+        plenty = self.over
         while not up_to_date:
             wish = wanted(_MORE_ROOM, _MORE_SECONDS) if plenty else wanted(_ROOM, _SECONDS)
             answer = read_answer(connection, m.Metrics(self.run_id, self._reader.cursor, wish))
@@ -150,7 +157,8 @@ class Metrics(Sequence[Metric]):
                 self._keep(batch, bool(answer["more"]))
                 # Of the host's time, and of ours: the kernel has other work too.
                 took += float(answer["took"]) + time.monotonic() - came
-                up_to_date, plenty = not answer["more"], bool(answer["ended"])
+                up_to_date = not answer["more"]
+                self._over = plenty = bool(answer["ended"])
             except (ValueError, TypeError, KeyError, IndexError) as error:
                 raise ProtocolError(f"the host's answer about metrics is broken: {error!r}") from None
             if time.monotonic() - began > seconds:

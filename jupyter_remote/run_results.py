@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # A property that is read in a loop asks the host once in a while.
 FRESH_S = 1.0
+# And not for long: the run may print more quickly than it is read.
+LIVE_S = 0.2
 # A run of so many seconds is asked for metrics at its end even when its output has none: it may have files.
 GATHER_AFTER_S = 5.0
 # At most so long: the rest is taken when somebody asks.
@@ -68,6 +70,8 @@ class RunResults:
         """
         metrics = self._known_metrics()
         if metrics.age > FRESH_S or self.done:
+            metrics.refresh(seconds=LIVE_S)
+        if metrics.over and not metrics.complete:
             metrics.refresh()
         return metrics
 
