@@ -21,6 +21,7 @@ SUBJECTS = (
     "environments",
     "streaming",
     "logs",
+    "metrics",
     "imports",
     "history",
     "sync_many",

@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # as in typing, which would be most of this module's impo
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from . import errors, hosts
+    from . import errors, hosts, metrics
     from .agent.version import VERSION as __version__
     from .campaigns.starting import campaign
     from .pool import connect
@@ -28,6 +28,7 @@ __all__ = [
     "errors",
     "hosts",
     "load_ipython_extension",
+    "metrics",
     "unload_ipython_extension",
 ]
 
@@ -40,6 +41,7 @@ _LAZY = {
     "connect": (".pool", "connect"),
     "errors": (".errors", ""),
     "hosts": (".hosts", ""),
+    "metrics": (".metrics", ""),
 }
 
 

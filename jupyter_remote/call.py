@@ -106,6 +106,8 @@ def run_arguments(values: Values) -> dict[str, Any]:
         "label": values["label"],
         "launcher": values.get("launcher"),
         "resources": dict(values.get("set") or ()) or None,
+        "metrics": values.get("metrics") or (),
+        "metric_files": values.get("metric_files") or (),
         "notes": {"command": typed.get(), "pull": list(values["pull"]), **(values.get("notes") or {})},
         "on_link": values.get("on_link") or LinkLine(meanwhile="the run starts when it is back"),
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
+from .arriving import announcer, arriving, wanted
 from .autoremote import OFF
 from .bringing import bring_from_hosts, bring_variables, show_moved
 from .call import Start, describe_dry_run, run_arguments, some_hosts, start_or_say, typed
@@ -26,6 +27,7 @@ from .notebook import notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
 from .pulling import bring_artifacts
+from .run_results import gather
 from .status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -224,13 +226,16 @@ def _show(
         sink = NotebookSink(scope, limit, run.id, widgets=_widgets(remote, run))
         if status is not None:
             status.gpus(GpuUse(remote, run))
-        try:
-            follow(run, status.before(sink, sink.between_lines) if status else sink)
-        finally:
-            sink.finish()
+        pull = wanted(run, values["pull"], attached=values.get("attached", False))
+        with arriving(run, pull, announcer(host, sink.between_lines, quiet=quiet)):
+            try:
+                follow(run, status.before(sink, sink.between_lines) if status else sink)
+            finally:
+                sink.finish()
     if not quiet:
         show_status(run, kernel=getattr(shell, "kernel", None) is not None)
-    bring_artifacts(remote, run, values["pull"], quiet=values["quiet"])
+    bring_artifacts(remote, run, pull, quiet=quiet)
+    gather(run)
     return run, sink
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .arriving import announcer, arriving, wanted
 from .call import Show, Start, start_or_say, typed
 from .commands import HANDLERS
 from .display import TerminalSink, show_kept, show_status
@@ -25,6 +26,7 @@ from .live_line import live_line
 from .options import LINE
 from .parsing import Values, build, invoke
 from .pulling import bring_artifacts
+from .run_results import gather
 from .status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -88,21 +90,24 @@ def show_run(remote: Remote, start: Start, values: Values) -> int:
         run.detach()
         print(f"run {run.id} on {run.host} goes on; `jupyter remote attach {run.id}` shows it")
         return 0
+    pull = wanted(run, values["pull"], attached=values.get("attached", False))
     try:
         # To a pipe or a file no such line can be written.
         with StatusLine(run.host, None if values["quiet"] else live_line()) as status:
             run.on_link = LinkLine(before=status.go)
             if not values["quiet"]:
                 status.gpus(GpuUse(remote, run))
-            sink = status.until_output(TerminalSink())
+            sink = status.until_output(shown := TerminalSink())
             run.on_job = status.job
-            follow(run, sink)
+            with arriving(run, pull, announcer(run.host, shown.between_lines, quiet=values["quiet"])):
+                follow(run, sink)
     except BrokenPipeError:
         run.interrupt()
         raise
     if not values["quiet"]:
         show_status(run, kernel=False)
-    bring_artifacts(remote, run, values["pull"], quiet=values["quiet"])
+    bring_artifacts(remote, run, pull, quiet=values["quiet"])
+    gather(run)
     try:
         run.check()
     except RunError as error:

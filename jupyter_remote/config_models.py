@@ -62,6 +62,15 @@ class SyncOptions(Section):
     max_file_size: Size | None = None
 
 
+class MetricOptions(Section):
+    """`metrics:`: what counts as a metric of a run, beside the usual."""
+
+    # Names (`gflops*`), or regular expressions with named groups.
+    patterns: tuple[str, ...] = ()
+    # Files that runs write, as in a .gitignore.
+    files: tuple[str, ...] = ()
+
+
 class ContainerOptions(Section):
     """`container:`: what a session or program runs in when `launcher: container`."""
 
@@ -150,6 +159,7 @@ class HostSettings(Section):
     # Environment variables of sessions and programs.
     env: Variables = Field(default_factory=dict)
     sync: SyncOptions = SyncOptions()
+    metrics: MetricOptions = MetricOptions()
     # How processes are started there: process, container, slurm, pbs, ray, or one of another package.
     launcher: LauncherKind = "process"
     container: ContainerOptions = ContainerOptions()

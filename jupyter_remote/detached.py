@@ -15,6 +15,7 @@ from .errors import RemoteError
 from .frames import newest_frames
 from .link_line import link_line
 from .live_line import live_line
+from .run_results import gather
 from .status_line import status_words
 
 if TYPE_CHECKING:
@@ -175,5 +176,6 @@ def _follow(remote: Remote, run: Run, view: DetachedView) -> None:
             run.state = followed.state
         run.exit_code, run.seconds, run.reason = followed.exit_code, followed.seconds, followed.reason
         view.end(status_line(followed))
+        gather(followed)
     except RemoteError as error:
         view.end(str(error))

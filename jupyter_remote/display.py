@@ -147,8 +147,14 @@ class TerminalSink:
     def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
+        self._last = "\n"
+
+    def between_lines(self) -> bool:
+        """Whether what is printed so far ends with whole lines."""
+        return self._last == "\n"
 
     def __call__(self, event: Event) -> None:
+        self._last = event.text[-1:] or self._last
         if event.kind == "stdout":
             _write_through(self._stdout, event)
         elif event.kind == "stderr":

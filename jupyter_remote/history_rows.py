@@ -54,7 +54,7 @@ OF_THE_STATE = ("state", "exit_code", "reason", "started", "ended", "seconds")
 # What it takes to run it again, beside the source.
 OPTIONS = (
     *("argv", "script", "cwd", "env", "timeout", "session", "fresh", "sync", "pass_env", "pull"),
-    *("group", "send", "lease", "params"),
+    *("group", "send", "lease", "params", "metric_wishes"),
 )
 # Columns that hold JSON.
 JSON_COLUMNS = ("remote_command", "options", "metrics", "archives")

@@ -27,6 +27,8 @@ from .options_words import (
     JSON,
     LABEL,
     LAUNCHER,
+    METRIC_FILES,
+    METRICS,
     MIN_FREE,
     NO_SYNC,
     ON_HOST,
@@ -52,7 +54,7 @@ CELL = Command(
     arguments=(HOSTS,),
     options=(
         NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, GPUS, MIN_FREE, WAIT,
-        LAUNCHER, SET, TIMEOUT, DETACH, LABEL, DRY_RUN, QUIET, OUTPUT,
+        LAUNCHER, SET, TIMEOUT, DETACH, LABEL, METRICS, METRIC_FILES, DRY_RUN, QUIET, OUTPUT,
     ),
     exclusive=("session", "fresh", "bash", "script"),
     examples=(
@@ -133,7 +135,7 @@ LINE = Command(
                     "FILE [ARGS]",
                 ),
                 PULL, CWD, ENV, PASS_ENV, GPUS, MIN_FREE, WAIT, LAUNCHER, SET, TIMEOUT, DETACH, LABEL,
-                DRY_RUN, QUIET,
+                METRICS, METRIC_FILES, DRY_RUN, QUIET,
             ),
             exclusive=("script", "program"),
             examples=("jupyter remote run dgx01 --timeout 2h -- python train.py --epochs 3",),

@@ -49,6 +49,20 @@ PULL = Option(
     "GLOB",
     repeatable=True,
 )
+METRICS = Option(
+    "metrics",
+    "what counts as a metric too: names (`gflops*`), or a regular expression with named groups",
+    "text",
+    "PATTERN",
+    repeatable=True,
+)
+METRIC_FILES = Option(
+    "metric-files",
+    "files of metrics that the run writes (CSV, JSON lines, TensorBoard's, logs), as in .gitignore",
+    "text",
+    "GLOB",
+    repeatable=True,
+)
 NO_SYNC = Option("no-sync", "run on the workspace as it is on the host")
 SESSION = Option("session", "which session (default: one per host and notebook)", "session", "NAME")
 FRESH = Option("fresh", "a new process for this run only")

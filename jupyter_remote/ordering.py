@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from .errors import UsageError
+from .metric_wishes import wishes
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
@@ -40,6 +41,8 @@ class Options(TypedDict, total=False):
     notes: Mapping[str, Any] | None
     launcher: str | None
     resources: Mapping[str, str] | None
+    metrics: Sequence[str]
+    metric_files: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,7 @@ class Orders:
         run.update(_launched(launcher, resources))
         run.update(env=dict(options.get("env") or {}), pass_env=sorted(set(pass_env)))
         run.update({key: options.get(key) for key in ("cwd", "timeout", "label", "notebook")})
+        run.update(wishes(self.host, options.get("metrics") or (), options.get("metric_files") or ()))
         if lease is not None:
             run["lease"] = lease
         run.update(host=self.host.name, workspace=self.mirror, project=str(self.workspace))

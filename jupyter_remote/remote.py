@@ -86,6 +86,8 @@ class Remote(HostVerbs):
         fetch: Sequence[str] = (),
         launcher: str | None = None,
         resources: Mapping[str, str] | None = None,
+        metrics: Sequence[str] = (),
+        metric_files: Sequence[str] = (),
     ) -> Run:
         """Syncs the workspace and runs Python code in a session that keeps its variables.
 
@@ -111,6 +113,8 @@ class Remote(HostVerbs):
             fetch: names of variables that are wanted after it: :meth:`Run.fetch` brings them.
             launcher: how its session is started, e.g. ``slurm``; as the host's settings say when None.
             resources: settings of the launcher for a session that has to be started, e.g. ``partition``.
+            metrics: names or patterns of what counts as a metric too; see docs/metrics.md.
+            metric_files: patterns of files of metrics that it writes.
 
         Returns:
             The run, started.
@@ -138,6 +142,8 @@ class Remote(HostVerbs):
             notes=notes,
             launcher=launcher,
             resources=resources,
+            metrics=metrics,
+            metric_files=metric_files,
         )
         return self._start(order, progress, on_link)
 
@@ -233,10 +239,14 @@ class Remote(HostVerbs):
         Raises:
             UsageError: there is no such run on the host.
         """
-        return attach(self.link, self.connection(), run_id, from_seq)
+        run = attach(self.link, self.connection(), run_id, from_seq)
+        run.workspace = self.workspace
+        return run
 
     def _start(self, order: Order, progress: Report | None, on_link: Told | None) -> Run:
-        return start(self.link, order, lambda: self._sync, self._orders.provenance, progress, on_link)
+        run = start(self.link, order, lambda: self._sync, self._orders.provenance, progress, on_link)
+        run.workspace = self.workspace
+        return run
 
     def log(self, run_id: str, lines: int | None = None, rank: int | None = None) -> Log:
         """What a run has printed on both streams, up to now.

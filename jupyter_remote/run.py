@@ -18,6 +18,7 @@ from .errors import ConnectionLost, ProtocolError, RemoteError, UsageError
 from .events import Event, EventDecoder, Frames
 from .linkstate import LinkState, Told
 from .run_ending import failure
+from .run_results import RunResults
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 TAKES = 5
 
 
-class Run:
+class Run(RunResults):
     """One execution on a host; made by :class:`~jupyter_remote.Remote`, never directly.
 
     Args:
@@ -356,6 +357,8 @@ class Run:
 
     def _note(self, event: Event) -> None:
         self.seq = event.seq
+        if event.raw:
+            self.hear(event.raw)
         if self._printed is not None:
             self._printed += int(event.data["bytes"]) if event.kind == "gap" else len(event.raw)
         if event.kind == "result":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import history, records
+from . import history, metric_store, records
 from .agent import messages as m
 from .agent.rundir import FINAL_STATES
 from .errors import RemoteError, UsageError
@@ -183,6 +183,7 @@ def forget_on_host(ids: Sequence[str]) -> None:
     kept = history.store().archived().intersection(ids) if ids else set()
     history.note([{"id": one, "deleted": 0} for one in kept])
     history.forget(set(ids) - kept)
+    metric_store.remove(set(ids) - kept)
 
 
 def archives_of(run_id: str) -> list[str]:
@@ -288,6 +289,9 @@ def repeat(
     launch = record.get("launch") or {}
     options |= {"launcher": launch.get("launcher"), "resources": launch.get("set")}
     options |= again_with(record.get("lease"))
+    metrics = record.get("metric_wishes") or {}
+    options["metrics"] = [*(metrics.get("names") or ()), *(metrics.get("regexes") or ())]
+    options["metric_files"] = metrics.get("files") or ()
     options |= {"sync": record.get("sync", True), "notes": {**notes, "rerun_of": record["id"]}}
     if record.get("kind") == "cell":
         fresh = bool(record.get("fresh"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from . import crew
+from .arriving import arrival_line, arriving
 from .call import Start
 from .errors import AuthenticationError, HostKeyError, HostsFailed, Interrupted, PromptCancelled, RemoteError
 from .group import Group, Part
@@ -23,9 +24,11 @@ from .link_line import link_line
 from .parsing import Values
 from .pool import connect_all
 from .progress_bar import ProgressBar
+from .run_results import gather
 from .status_line import status_words
 
 if TYPE_CHECKING:
+    from .artifacts import Artifact
     from .events import Event
     from .linkstate import LinkState
     from .run import Run
@@ -259,10 +262,18 @@ class Several:
                 waited = True
                 self._tell(part, str(event.data.get("reason") or ""))  # what it waits for, for example a GPU
 
-        run.wait(take)
+        folder = by_host(part.remote.workspace, part.name)
+        with arriving(run, self._values["pull"], lambda one: self._announce(part, one), folder):
+            run.wait(take)
         if part.remote.host.sync.pull or self._values["pull"]:
             self._bring(part, run)
+        gather(run)
         run.check()
+
+    def _announce(self, part: Part, artifact: Artifact) -> bool:
+        if not self._values["quiet"]:
+            self._say(part, arrival_line(part.name, artifact).partition(": ")[2])
+        return True
 
     def _bring(self, part: Part, run: Run) -> None:
         from .pulling import brought

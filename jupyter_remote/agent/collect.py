@@ -14,8 +14,9 @@ import threading
 import time
 
 from . import jobs
+from .logreader import LogReader
 from .mailbox import Pace
-from .rundir import FINAL_STATES, OUTPUT_KINDS, WRITE, LogReader, RunDir, write_all
+from .rundir import FINAL_STATES, OUTPUT_KINDS, WRITE, RunDir, write_all
 from .settling import settle
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it

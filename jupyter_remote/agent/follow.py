@@ -6,7 +6,8 @@ import time
 
 from . import messages as m
 from .evidence import why_lost
-from .rundir import FINAL_STATES, LogReader, RunDir
+from .logreader import LogReader
+from .rundir import FINAL_STATES, RunDir
 from .sessions import SupervisorLink, connect
 from .streams import Stream
 

@@ -172,10 +172,13 @@ class Handlers:
         import zlib
 
         from .artifacts import find
+        from .entry import FILE
         from .patterns import Patterns
 
         packer, pending = zlib.compressobj(1), b""
         for found in find(expand(message.workspace), Patterns(message.patterns)):
+            if message.since and (found.kind != FILE or found.mtime_ns < message.since):
+                continue
             pending += packer.compress(json.dumps(found, separators=(",", ":")).encode("ascii") + b"\n")
             if len(pending) >= PIECE:
                 stream.send(m.Data(), pending)

@@ -38,6 +38,7 @@ class HostHandlers:
             m.Poll: self.poll,
             m.Settle: self.settle,
             m.Campaign: self.campaign,
+            m.Metrics: self.metrics,
         }
 
     def status(self, stream: Stream, message: m.Status, _payload: bytes) -> None:
@@ -142,3 +143,10 @@ class HostHandlers:
 
         plan = read_plan(stream.reader()) if message.action == "start" else None
         stream.send_all(pack(act(self.state, message, plan)))
+
+    def metrics(self, stream: Stream, message: m.Metrics, _payload: bytes) -> None:
+        """Tells what may be metrics."""
+        from .inventory import pack
+        from .metrics import news
+
+        stream.send_all(pack(news(self.state, message.run_id, message.cursor, message.wanted)))

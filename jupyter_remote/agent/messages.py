@@ -17,6 +17,7 @@ from .messages_host import (
     Listening,
     ListSessions,
     Meet,
+    Metrics,
     Next,
     Poll,
     Probe,
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "Message", "MessageError",
-    "Campaign", "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet", "Next",
-    "Poll", "Probe", "RemoveEnvironment", "Sample", "Settle", "Status", "StopSession", "StopWhenIdle",
-    "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
+    "Campaign", "Clean", "EndRemains", "Environments", "Forward", "ListSessions", "Listening", "Meet",
+    "Metrics", "Next", "Poll", "Probe", "RemoveEnvironment", "Sample", "Settle", "Status", "StopSession",
+    "StopWhenIdle", "Answer", "Asked", "Consult", "Consulted", "Put", "Take",
 ]
 # fmt: on
 
@@ -227,10 +228,14 @@ class Find(Message):
     """What of a mirror matches patterns (``patterns.py``), answered by Data frames and End.
 
     The content is zlib of JSON lines, one row (``artifacts.Found``) each.
+
+    Args:
+        since: only files changed at that time or later, nanoseconds since the epoch; 0 for all.
     """
 
     workspace: str
     patterns: list[Any]
+    since: int = 0
     kind: ClassVar[int] = 30
 
 

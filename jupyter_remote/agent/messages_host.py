@@ -162,3 +162,17 @@ class Campaign(Message):
     options: dict[str, Any] | None = None
     secrets: dict[str, Any] | None = None
     kind: ClassVar[int] = 186
+
+
+class Metrics(Message):
+    """What a run printed or wrote that may be metrics, since the ``cursor``; `metrics.news` says the answer.
+
+    Args:
+        cursor: the one of the last answer; empty at first. Only this side knows what is in it.
+        wanted: what to look for, see `metrics.news`.
+    """
+
+    run_id: str
+    cursor: dict[str, Any]
+    wanted: dict[str, Any]
+    kind: ClassVar[int] = 190

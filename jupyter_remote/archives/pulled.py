@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..agent import messages as m
-from ..agent.rundir import RUN_ID, LogReader, RunDir
+from ..agent.logreader import LogReader
+from ..agent.rundir import RUN_ID, RunDir
 from ..agent.tail import last_lines, newest
 from ..agent.wire import Frame
 from ..config_models import HostConfig

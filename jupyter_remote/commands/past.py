@@ -26,6 +26,9 @@ from ..whereabouts import Found, find_run, learn
 _PAGE = 50
 # What a table shows of the code or the words of a run.
 _LONGEST = 60
+# Of a run with very many of them, the rest comes when somebody asks again.
+_METRICS_S = 5.0
+_MOST_METRICS = 20
 
 
 def list_runs(values: Values, show: Show) -> None:
@@ -97,7 +100,7 @@ def info(values: Values, show: Show) -> None:
     found = find_run(values["run"], values["host"])
     here = found.pulled() if values["host"] is None else None
     if here is not None:
-        _print_whole(found, here.whole(), values, here.folder)
+        _print_whole(found, {**here.whole(), "metrics": _finals(found)}, values, here.folder)
         return
     try:
         told = records.whole(found.remote(), found.id)
@@ -114,6 +117,7 @@ def info(values: Values, show: Show) -> None:
         jobs.settle(found.remote().host, found.remote().connection(), [told["record"]])
         jobs.note_use(found.remote().connection(), [told["record"]])
     learn(found.remote(), [{**told["record"], "code": told["code"]}])
+    told["metrics"] = _finals(found)
     _print_whole(found, told, values)
 
 
@@ -131,12 +135,21 @@ def diff(values: Values, show: Show) -> None:
     pair = [find_run(values["first"]), find_run(values["second"])]
     if pair[0].id == pair[1].id:
         raise UsageError(f"{pair[0].id} is one run; two are compared")
-    told = [whole(one) for one in pair]
+    told = [{**whole(one), "metrics": _finals(one)} for one in pair]
     document = compare(told[0], told[1])
     if values["json"]:
         print_json(document)
     else:
         print(describe(document))
+
+
+def _finals(found: Found) -> dict[str, Any]:
+    """The last values of a run's metrics, as JSON has them."""
+    from ..metrics import Metrics, plain
+
+    metrics = Metrics(found.id, None if found.pulled() else found.remote().link)
+    metrics.refresh(connect=False, seconds=_METRICS_S)
+    return {name: plain(value) for name, value in metrics.finals().items()}
 
 
 def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +178,7 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "job": job_words(record),
         "job used": _job_used(record.get("job_used") or {}),
         "peak GPU memory": _size(used.get("gpu_memory")),
+        "metrics": _in_words(told.get("metrics") or {}),
         "command": record.get("command"),
         "remote command": " ".join(map(str, record.get("remote_command") or [])),
         "rerun of": record.get("rerun_of"),
@@ -179,6 +193,15 @@ def _facts(found: Found, told: dict[str, Any]) -> dict[str, Any]:
         "driver": next((gpu.get("driver") for gpu in record.get("gpus") or []), None),
         "variables": ", ".join(record.get("env_names") or []),
     }
+
+
+def _in_words(finals: dict[str, Any]) -> str:
+    shown = [
+        f"{name} {value if isinstance(value, str) else format(value, '.6g')}"
+        for name, value in finals.items()
+    ]
+    more = [f"and {len(shown) - _MOST_METRICS} more"] if len(shown) > _MOST_METRICS else []
+    return ", ".join([*shown[:_MOST_METRICS], *more])
 
 
 def _job_used(facts: dict[str, Any]) -> str | None:

@@ -23,9 +23,9 @@ def attach(values: Values, show: Show) -> int:
     found, here = _found(values)
     if here is not None:
         remote, run = here.replay()
-        return show(remote, lambda told: run, {**values, "pull": ()})
+        return show(remote, lambda told: run, {**values, "pull": (), "attached": True})
     remote = found.remote()
-    return show(remote, lambda told: remote.attach(found.id), {**values, "pull": ()})
+    return show(remote, lambda told: remote.attach(found.id), {**values, "pull": (), "attached": True})
 
 
 def watch(values: Values, show: Show) -> int:
@@ -33,10 +33,10 @@ def watch(values: Values, show: Show) -> int:
     found, here = _found(values)
     if here is not None:  # it ended long ago
         remote, run = here.replay(only_end=True)
-        return show(remote, lambda told: run, {**values, "pull": ()})
+        return show(remote, lambda told: run, {**values, "pull": (), "attached": True})
     remote = found.remote()
     seq = remote.log(found.id, 0).seq
-    return show(remote, lambda told: remote.attach(found.id, seq), {**values, "pull": ()})
+    return show(remote, lambda told: remote.attach(found.id, seq), {**values, "pull": (), "attached": True})
 
 
 def logs(values: Values, show: Show) -> None:

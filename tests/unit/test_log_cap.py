@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jupyter_remote.agent.logreader import LogReader
 from jupyter_remote.agent.logwriter import LogWriter
-from jupyter_remote.agent.rundir import LogReader, RunDir, write_blob
+from jupyter_remote.agent.rundir import RunDir, write_blob
 
 ID = "20261122-014500-7f3a"
 WRITE = st.tuples(st.sampled_from(["stdout", "stderr", "display"]), st.integers(1, 400))

@@ -15,10 +15,11 @@ import pytest
 
 from jupyter_remote.agent import messages as m
 from jupyter_remote.agent.launch import boot_argv
+from jupyter_remote.agent.logreader import LogReader
 from jupyter_remote.agent.logwriter import LogWriter
 from jupyter_remote.agent.mailbox import FIRST, LIVELY, Mailbox, Pace
 from jupyter_remote.agent.relay import MORE, PIECE, Relay, _Lines
-from jupyter_remote.agent.rundir import LogReader, RunDir
+from jupyter_remote.agent.rundir import RunDir
 from jupyter_remote.agent.settling import settle
 
 ID = "20261122-014500-7f3a"

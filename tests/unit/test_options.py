@@ -102,6 +102,8 @@ def test_a_cell_line_in_full() -> None:
         "timeout": 5400.0,
         "detach": False,
         "label": "first",
+        "metrics": (),
+        "metric_files": (),
         "dry_run": True,
         "quiet": True,
         "output": 2 << 20,

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jupyter_remote.agent import messages as m
+from jupyter_remote.agent.logreader import LogReader
 from jupyter_remote.agent.logwriter import LogWriter
-from jupyter_remote.agent.rundir import LogReader, RunDir, write_blob
+from jupyter_remote.agent.rundir import RunDir, write_blob
 from jupyter_remote.agent.wire import Frame
 from jupyter_remote.errors import ConnectionLost
 from jupyter_remote.run import Run

@@ -1,0 +1,156 @@
+"""What a host tells of a run's metrics becomes points. No link and no file is known here."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any
+
+from .metric_lines import BAR, PATTERNS, WORDS, Found, LineParser, Progress, progress
+from .metric_rows import RowParser
+from .metric_table import Table
+from .tfevents import Broken, records, scalars
+
+# Where training programs write by themselves: TensorBoard; Lightning's CSVLogger; Stable-Baselines3 and Ray
+# Tune; Ultralytics; those who log JSON.
+FILES = ("events.out.tfevents.*", "metrics.csv", "progress.csv", "results.csv", "metrics.jsonl")
+OUTPUT = "output"
+
+Batch = dict[str, Any]
+
+
+def wanted(room: int, seconds: float) -> dict[str, Any]:
+    """What the agent is to look for, see `agent/metrics.py`."""
+    return {
+        "patterns": PATTERNS,
+        "words": WORDS,
+        "bar": BAR,
+        "files": FILES,
+        "room": room,
+        "seconds": seconds,
+    }
+
+
+class Reader:
+    """The parsers of one run, and how far each has come.
+
+    Attributes:
+        table: all points.
+        cursor: for the next question.
+        complete: whether the run has ended, and all of it is here.
+        progress: what its output said last.
+    """
+
+    def __init__(self) -> None:
+        self.table = Table()
+        self.cursor: dict[str, Any] = {}
+        self.complete = False
+        self.progress: Progress | None = None
+        self._wishes: dict[str, Any] = {}
+        self._lines: dict[str, LineParser] = {}
+        self._heads: dict[str, list[str]] = {}
+
+    def read(self, answer: dict[str, Any]) -> Batch:
+        """The points of an answer, and all that is to be kept of it; nothing is changed here but parsers.
+
+        Raises:
+            ValueError, TypeError, KeyError: the answer is none.
+        """
+        self._wishes = dict(answer.get("wishes") or {})
+        points = _Points()
+        parser = self._parser(OUTPUT)
+        for moment, text in answer["lines"]:
+            for one in parser.line(str(text)):
+                points.add(one, float(moment), OUTPUT)
+        fresh: list[str] = []
+        for told in answer["files"]:
+            path = str(told["path"])
+            if told["fresh"]:
+                fresh.append(path)
+                self._heads.pop(path, None)
+                self._lines.pop(path, None)
+            self._read_file(path, told, points)
+        batch: Batch = points.batch()
+        batch["fresh"], batch["cursor"] = fresh, dict(answer["cursor"])
+        batch["complete"] = bool(answer["ended"] and not answer["more"])
+        batch["heads"] = self._heads
+        batch["epochs"] = {source: parser.epoch for source, parser in self._lines.items() if parser.epoch}
+        batch["wishes"] = self._wishes
+        seen = [progress(str(text), parser.epoch) for text in answer["bars"]]
+        known = [one for one in seen if one is not None]
+        if known:
+            batch["progress"] = [known[-1].fraction, known[-1].text]
+        return batch
+
+    def take(self, batch: Batch) -> None:
+        """Takes what `read` gave, in this process or another.
+
+        Raises:
+            ValueError, TypeError, KeyError, IndexError: it is none.
+        """
+        for source in batch["fresh"]:
+            self.table = self.table.without(source)
+        names, sources, tags = batch["names"], batch["sources"], batch["tags"]
+        add = self.table.add
+        for name, value, step, moment, source, tag in batch["points"]:
+            add(names[name], value, step, moment, sources[source], tags[tag])
+        self.cursor, self.complete = batch["cursor"], batch["complete"]
+        self._heads = dict(batch["heads"])
+        self._wishes = batch["wishes"]
+        for source, epoch in batch["epochs"].items():
+            self._parser(source).epoch = (epoch[0], epoch[1])
+        if "progress" in batch:
+            self.progress = Progress(*batch["progress"])
+
+    def _parser(self, source: str) -> LineParser:
+        if source not in self._lines:
+            names, regexes = self._wishes.get("names") or (), self._wishes.get("regexes") or ()
+            self._lines[source] = LineParser(list(names), list(regexes))
+        return self._lines[source]
+
+    def _read_file(self, path: str, told: dict[str, Any], points: _Points) -> None:
+        moment, data = float(told["time"]), told["data"]
+        if told["kind"] == "events":
+            try:
+                for content in records(base64.b64decode(data)):
+                    for tag, value, step, when in scalars(content):
+                        points.add(Found(tag, value, float(step)), when or moment, path)
+            except Broken:
+                pass  # what came before counts
+        elif told["kind"] == "rows":
+            rows = RowParser(path, self._heads.get(path))
+            for one in rows.rows(str(data)):
+                points.add(one, moment, path)
+            if rows.head is not None:
+                self._heads[path] = rows.head
+        else:
+            parser = self._parser(path)
+            for text in data:
+                for one in parser.line(str(text)):
+                    points.add(one, moment, path)
+
+
+class _Points:
+    """Points with their names, sources and tags by number, as they are kept."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, float, float | None, float, int, int]] = []
+        self._names: dict[str, int] = {}
+        self._sources: dict[str, int] = {}
+        self._tags: dict[tuple[tuple[str, str], ...], int] = {}
+
+    def add(self, one: Found, moment: float, source: str) -> None:
+        step = one.step if one.step is None or math.isfinite(one.step) else None
+        tags = tuple(sorted(one.tags.items())) if one.tags else ()
+        name = _number(self._names, one.name)
+        when = moment if one.time is None else one.time
+        row = (name, one.value, step, when, _number(self._sources, source), _number(self._tags, tags))
+        self._rows.append(row)
+
+    def batch(self) -> Batch:
+        tags = [dict(one) for one in self._tags]
+        return {"names": [*self._names], "sources": [*self._sources], "tags": tags, "points": self._rows}
+
+
+def _number(known: dict[Any, int], key: Any) -> int:
+    return known.setdefault(key, len(known))
