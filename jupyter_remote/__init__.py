@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from . import errors, hosts, metrics
     from .agent.version import VERSION as __version__
     from .campaigns.starting import campaign
+    from .comparison import compare
+    from .plots import plot
     from .pool import connect
     from .remote import Remote
+    from .reports import report
     from .run import Run
 
 __all__ = [
@@ -24,11 +27,14 @@ __all__ = [
     "Run",
     "__version__",
     "campaign",
+    "compare",
     "connect",
     "errors",
     "hosts",
     "load_ipython_extension",
     "metrics",
+    "plot",
+    "report",
     "unload_ipython_extension",
 ]
 
@@ -38,10 +44,13 @@ _LAZY = {
     "Run": (".run", "Run"),
     "__version__": (".agent.version", "VERSION"),
     "campaign": (".campaigns.starting", "campaign"),
+    "compare": (".comparison", "compare"),
     "connect": (".pool", "connect"),
     "errors": (".errors", ""),
     "hosts": (".hosts", ""),
     "metrics": (".metrics", ""),
+    "plot": (".plots", "plot"),
+    "report": (".reports", "report"),
 }
 
 

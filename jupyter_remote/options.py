@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from .option_types import Argument, Command, Kind, Option
 from .options_campaigns import CAMPAIGN
+from .options_compare import COMPARE
 from .options_env import ENV as ENVIRONMENTS
 from .options_hosts import HOST_COMMANDS
 from .options_runs import CLEAN, HISTORY, RUNS
@@ -169,6 +170,7 @@ LINE = Command(
         ),
         ENVIRONMENTS,
         CAMPAIGN,
+        COMPARE,
         RUNS,
         HISTORY,
         CLEAN,
