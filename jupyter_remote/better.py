@@ -25,7 +25,7 @@ pflops mfu gbps mbps success wins tpr tnr correlation likelihood elbo
 _MEANING = {**dict.fromkeys(_LOWER.split(), "min"), **dict.fromkeys(_HIGHER.split(), "max")}
 # `samples_per_second`, `tokens/s`, `it/s`: of what has such an end, more is better.
 _RATE = re.compile(r"(?:per_?|/)(?:s|sec|secs|second|seconds|min|minute|hour|h|day|watt|gpu)$")
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
+_WORDS = re.compile(r"[A-Z]+\d*(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
 
 
 def direction(name: str) -> str | None:

@@ -137,7 +137,7 @@ def titles(runs: Sequence[Compared]) -> dict[str, str]:
     ways: list[Callable[[Compared], str]] = [
         lambda run: run.label,
         lambda run: run.host if several else "",
-        params,
+        lambda run: params(run) or run.id if names else "",
         lambda run: _joined(run.host if several else "", params(run)),
         lambda run: _joined(run.label, run.host if several else ""),
         lambda run: _joined(run.label or run.host, run.id),

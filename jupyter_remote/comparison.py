@@ -16,6 +16,7 @@ from .compared import Compared, differing, of_row, titles
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas
     from matplotlib.figure import Figure
 
     from .runs import Unreachable
@@ -87,14 +88,14 @@ class Comparison:
             for run in self.runs
         ]
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self) -> pandas.DataFrame:
         """A data frame, a row for each run with its id as the index.
 
         Raises:
             UsageError: pandas is not installed.
         """
         try:
-            import pandas  # type: ignore[import-untyped,unused-ignore]
+            import pandas
         except ImportError:
             raise UsageError(
                 "there is no pandas here", hint="`pip install pandas`, or take .records()."
@@ -149,11 +150,12 @@ def compare(
         HistoryError: the local history can't be read.
     """
     from .chosen_runs import chosen
-    from .run_metrics import filled
+    from .run_metrics import RunMetrics
 
     said = better.parse(_listed(best))
     found = chosen(runs, campaign, ask=not local)
-    compared = filled([of_row(row, found.gpus.get(row["id"], "")) for row in found.rows], ask=not local)
+    metrics = RunMetrics(ask=not local, silent=[one.host for one in found.silent])
+    compared = metrics.filled([of_row(row, found.gpus.get(row["id"], "")) for row in found.rows])
     return Comparison(tuple(compared), tuple(_wanted(compared, metric)), said, tuple(found.silent))
 
 

@@ -66,10 +66,15 @@ def notes(comparison: Comparison) -> list[str]:
     lines = []
     best = comparison.best
     if marked := [name for name in comparison.metrics if best[name]]:
-        ways = [f"{name} ({better.of(name, comparison.said)})" for name in marked]
+        ways = [f"{_short(name)} ({better.of(name, comparison.said)})" for name in marked]
         lines.append(f"{MARK} best: {', '.join(ways)}")
-    unclear = [name for name in comparison.metrics if better.of(name, comparison.said) is None]
-    if unclear and len(comparison) > 1:
+    unclear = [
+        _short(name)
+        for name in comparison.metrics
+        if better.of(name, comparison.said) is None
+        and len({run.metrics[name] for run in comparison if name in run.metrics}) > 1
+    ]
+    if unclear:
         lines.append(f"not marked: {', '.join(unclear)}; --best NAME=min or NAME=max says what is better")
     if not comparison.metrics:
         lines.append("no metrics are known of these runs (docs/metrics.md says what is taken for one)")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # With so few points each is marked.
 _FEW = 40
-# matplotlib computes with the range of what it draws, which must stay a finite number.
+# matplotlib computes with the range and with the ratio of what it draws; both must stay finite numbers.
 _LARGEST = 1e150
 # What ends a metric's name and is a unit.
 _UNITS = {
@@ -58,8 +58,9 @@ class Curve:
 
 
 def finite(values: Sequence[float]) -> list[float]:
-    """The values with NaN for what can't be drawn."""
-    return [value if abs(value) <= _LARGEST else math.nan for value in values]  # NaN compares false
+    """The values with NaN for what can't be drawn, and 0 for what is as good as that."""
+    near = [0.0 if abs(value) < 1 / _LARGEST else value for value in values]
+    return [value if abs(value) <= _LARGEST else math.nan for value in near]  # NaN compares false
 
 
 def unit(name: str) -> str:

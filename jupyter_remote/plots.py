@@ -16,13 +16,14 @@ from .comparison import Comparison, Names, compare, matching
 from .errors import UsageError
 from .plot_axes import Curve, bars, lines, unit
 from .plot_style import Theme, styles, theme, words
-from .run_metrics import Points, points_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .compared import Compared
+    from .metric_table import Series
+    from .run_metrics import Points
 
 KINDS = ("auto", "line", "bar")
 XS = ("step", "time")
@@ -77,7 +78,7 @@ def draw(
     theme: str = "auto",
     log: bool = False,
     local: bool = False,
-    points: Mapping[tuple[str, str], Points] | None = None,
+    points: Points | None = None,
 ) -> Figure:
     """Draws a comparison; the arguments are those of :func:`plot`.
 
@@ -94,8 +95,12 @@ def draw(
     if not names:
         raise UsageError("there is nothing to draw: no metrics are known of these runs")
     facets = _facets(compared, by)
-    series = points if points is not None else points_of(compared, names[:MOST_METRICS], ask=not local)
-    return _Drawing(compared, names, facets, series, x, by, kind, look, log).figure()
+    if points is None:
+        from .run_metrics import RunMetrics
+
+        metrics = RunMetrics(ask=not local, silent=[one.host for one in compared.silent])
+        points = metrics.points(compared, names[:MOST_METRICS])
+    return _Drawing(compared, names, facets, points, x, by, kind, look, log).figure()
 
 
 def save(figure: Figure, path: str | Path) -> Path:
@@ -145,7 +150,7 @@ class _Drawing:
         compared: Comparison,
         names: Sequence[str],
         facets: Mapping[str, Sequence[Compared]],
-        series: Mapping[tuple[str, str], Points],
+        series: Points,
         x: str,
         by: str | None,
         kind: str,
@@ -224,20 +229,19 @@ class _Drawing:
         axes.set_ylabel(unit(name), parse_math=False)
         return {str(line.get_label()): line for line in drawn}
 
-    def _axis(self, kept: Mapping[str, Points], starts: Mapping[str, float | None]) -> tuple[str, float]:
+    def _axis(self, kept: Mapping[str, Series], starts: Mapping[str, float | None]) -> tuple[str, float]:
         if self.x == "step":
-            known = any(one.steps is not None for one in kept.values())
-            return ("step" if known else "point (no steps are known)"), 1.0
+            return "step", 1.0
         longest = max((max(_since(one, starts[run]), default=0.0) for run, one in kept.items()), default=0.0)
         for most, name, seconds in ((300.0, "s", 1.0), (3 * 3600.0, "min", 60.0), (4 * 86400.0, "h", 3600.0)):
             if longest <= most:
                 return f"time since the start ({name})", seconds
         return "time since the start (d)", 86400.0
 
-    def _x(self, one: Points, started: float | None, scale: float) -> Sequence[float]:
+    def _x(self, one: Series, started: float | None, scale: float) -> Sequence[float]:
         if self.x == "time":
             return [seconds / scale for seconds in _since(one, started)]
-        return one.steps if one.steps is not None else [float(n) for n in range(len(one.values))]
+        return one.steps
 
     def _legend_wide(self, kinds: Mapping[str, str]) -> float:
         """Inches that the legend takes, about: the panels are not to be the narrower for it."""
@@ -293,7 +297,7 @@ def _natural(value: str) -> tuple[int, float, str]:
         return 1, 0.0, value
 
 
-def _since(one: Points, started: float | None) -> list[float]:
+def _since(one: Series, started: float | None) -> list[float]:
     """Seconds since the start; since the first value where the start is not known, or later than that."""
     first = min(one.times, default=0.0)
     start = started if started is not None and started <= first else first

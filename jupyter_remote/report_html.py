@@ -22,7 +22,7 @@ max-width:70rem;margin:2rem auto;padding:0 1rem}
 h1,h2,h3{line-height:1.25}h2{margin-top:2.5rem;border-bottom:1px solid var(--line)}
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-td{overflow-wrap:anywhere}th{color:var(--soft);font-weight:600;white-space:nowrap}
+td{overflow-wrap:break-word}td:first-child{white-space:nowrap}th{color:var(--soft);font-weight:600;white-space:nowrap}
 td.strong{font-weight:bold;background:var(--best)}
 pre{background:var(--code);padding:.7rem;overflow:auto;max-height:40rem;font-size:13px;line-height:1.4}
 figure{margin:1rem 0}figcaption{color:var(--soft);font-size:13px}img{max-width:100%;height:auto}

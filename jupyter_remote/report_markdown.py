@@ -70,11 +70,14 @@ def _fenced(text: str, language: str) -> str:
 
 def _text(text: str) -> str:
     """One line that means nothing but itself."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return _AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", line))
+    return _AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", _one_line(text)))
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _html(text: str) -> str:
     from html import escape
 
-    return escape(" ".join(text.split()))
+    return escape(_one_line(text))

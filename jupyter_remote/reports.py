@@ -18,6 +18,7 @@ from .errors import UsageError
 from .report_blocks import Block, Heading, Picture, Table, Text
 
 if TYPE_CHECKING:
+    from .metric_table import Series
     from .report_sources import Told
     from .run_metrics import Points
 
@@ -107,16 +108,17 @@ def report(
         HistoryError: the local history can't be read.
     """
     from .report_sources import tell
-    from .run_metrics import filled, points_of
+    from .run_metrics import RunMetrics
 
     if output is not None:
         check_path(output)
     found = chosen(runs, campaign, ask=not local)
     rows = {row["id"]: row for row in found.rows}
-    compared = filled([of_row(row, found.gpus.get(row["id"], "")) for row in found.rows], ask=not local)
+    metrics = RunMetrics(ask=not local, silent=[one.host for one in found.silent])
+    compared = metrics.filled([of_row(row, found.gpus.get(row["id"], "")) for row in found.rows])
     names = tuple(dict.fromkeys(name for run in compared for name in run.metrics))
     comparison = Comparison(tuple(compared), names, {}, tuple(found.silent))
-    points = points_of(comparison, names, ask=not local)
+    points = metrics.points(comparison, names)
     told = tell([(run, rows[run.id]) for run in compared], tail, ask=not local)
     title = _title(comparison, campaign)
     blocks = tuple(_blocks(title, comparison, told, points, campaign))
@@ -152,7 +154,7 @@ def _blocks(
     title: str,
     comparison: Comparison,
     told: Sequence[Told],
-    points: Mapping[tuple[str, str], Points],
+    points: Points,
     campaign: str | None,
 ) -> Iterator[Block]:
     from .report_run import blocks_of
@@ -193,7 +195,7 @@ def _state(run: Compared) -> str:
     return f"{mark}{run.state}{code}"
 
 
-def _side_by_side(comparison: Comparison, points: Mapping[tuple[str, str], Points]) -> Iterator[Block]:
+def _side_by_side(comparison: Comparison, points: Points) -> Iterator[Block]:
     from .comparison_looks import notes, table
 
     yield Heading(2, "Side by side")
@@ -210,7 +212,7 @@ def _side_by_side(comparison: Comparison, points: Mapping[tuple[str, str], Point
     yield from _drawn(comparison, points, "metrics of all runs")
 
 
-def _drawn(comparison: Comparison, points: Mapping[tuple[str, str], Points], caption: str) -> list[Picture]:
+def _drawn(comparison: Comparison, points: Points, caption: str) -> list[Picture]:
     """The metrics as pictures, in one that has lines and one that has bars; no bars for one run."""
     from .plots import MOST_METRICS, draw, picture
 
@@ -218,18 +220,22 @@ def _drawn(comparison: Comparison, points: Mapping[tuple[str, str], Points], cap
         n for n in comparison.metrics if any(len(points[key].values) > 1 for key in points if key[1] == n)
     ]
     long = [n for n in long if any((run.id, n) in points for run in comparison)]
-    short = [] if len(comparison) == 1 else [n for n in comparison.metrics if n not in long]
+    # Bars that are all as long as each other, or one alone, say no more than the table.
+    short = [n for n in comparison.metrics if n not in long and len(_values(comparison, n)) > 1]
     made = []
     for names in (long[:MOST_METRICS], short[:MOST_METRICS]):
         if names:
             figure = draw(comparison, names, theme="auto", points=points)
             named = f"{caption}: {', '.join(names)}"
-            # As SVG it is sharp at every size; where lines are many, a PNG is the smaller one.
             made.append(Picture(named, picture(figure, "png", 150), "image/png"))
     return made
 
 
-def _span(run: Compared, name: str, points: Points | None) -> tuple[float, float, float]:
+def _values(comparison: Comparison, name: str) -> set[float]:
+    return {run.metrics[name] for run in comparison if name in run.metrics}
+
+
+def _span(run: Compared, name: str, points: Series | None) -> tuple[float, float, float]:
     last = run.metrics[name]
     values = [value for value in (points.values if points is not None else ()) if value == value] or [last]
     return last, min(values), max(values)
