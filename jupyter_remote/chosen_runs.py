@@ -116,10 +116,10 @@ def _of_campaign(name: str, ask: bool) -> tuple[list[Row], list[Unreachable]]:
         raise UsageError(
             f"no run of a campaign {name} is known{told}", hint="`campaign list` shows those there are."
         )
-    last: dict[tuple[str, str], Row] = {}
-    for row in rows:  # newest first
-        last.setdefault((row["host"], row["step"] or row["id"]), row)
-    return [*last.values()][::-1], silent
+    # Two tries within one second have ids in any order.
+    rows.sort(key=lambda row: (row["started"] or row["created"] or 0.0, row["id"]))
+    last = {(row["host"], row["step"] or row["id"]): row for row in rows}
+    return sorted(last.values(), key=lambda row: str(row["id"])), silent
 
 
 def _asked(rows: Sequence[Row]) -> tuple[dict[str, str], list[Unreachable]]:

@@ -124,6 +124,7 @@ def bars(
     best: Sequence[str],
     look: Theme,
     *,
+    among: Sequence[float],
     log: bool = False,
 ) -> None:
     """Draws a bar for each run, the first on top; the best one in another colour, with a star.
@@ -134,6 +135,7 @@ def bars(
         names: what stands beside each bar.
         best: the best runs.
         look: of the figure.
+        among: the values of all panels that are to have the same axis.
         log: a logarithmic axis.
     """
     dress(axes, look)
@@ -143,10 +145,13 @@ def bars(
     if log:
         widths = [width if width > 0 else math.nan for width in widths]
         axes.set_xscale("log")
+    axes.set_xlim(_limits(among, log))
     colours = [BEST if run in best else PLAIN for run in values]
     axes.barh(places, widths, color=colours, height=0.68)
     axes.set_yticks(places, [words(names[run], 32) for run in values], parse_math=False)
-    axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.set_ylim(max(len(values), 1) - 0.5, -0.5)
+    if not values:
+        _nothing(axes, look, "no value")
     axes.tick_params(axis="y", length=0)
     for place, (run, value) in enumerate(values.items()):
         shown = widths[place]
@@ -163,17 +168,18 @@ def bars(
             parse_math=False,
             annotation_clip=False,
         )
-    _make_room(axes, log)
 
 
-def _make_room(axes: Axes, log: bool) -> None:
-    """For the numbers at the ends of the bars."""
-    low, high = axes.get_xlim()
+def _limits(values: Sequence[float], log: bool) -> tuple[float, float]:
+    """Of an axis with bars of these values, with room for the numbers at their ends."""
     if log:
-        axes.set_xlim(low, high * (high / low) ** 0.2)
-    else:
-        span = high - low
-        axes.set_xlim(low - 0.2 * span if low < 0 else low, high + 0.2 * span if high > 0 else high)
+        positive = [value for value in finite(values) if value > 0] or [1.0]
+        low, high = min(positive) / 2, max(positive) * 2
+        return low, high * (high / low) ** 0.2
+    known = [0.0, *(value for value in finite(values) if value == value)]
+    low, high = min(known), max(known)
+    room = 0.22 * (high - low) or 1.0
+    return low - room if low < 0 else low, high + room if high > 0 or low == 0 else high
 
 
 def _alone(y: Sequence[float]) -> list[int]:

@@ -94,7 +94,7 @@ def draw(
     names = matching(compared.metrics, metric)
     if not names:
         raise UsageError("there is nothing to draw: no metrics are known of these runs")
-    facets = _facets(compared, by)
+    facets = _facets([run for run in compared if any(name in run.metrics for name in names)], by)
     if points is None:
         from .run_metrics import RunMetrics
 
@@ -217,7 +217,11 @@ class _Drawing:
     def _panel(self, axes: Axes, name: str, runs: Sequence[Compared], kind: str) -> dict[str, Any]:
         if kind == "bar":
             values = {run.id: run.metrics[name] for run in runs if name in run.metrics}
-            bars(axes, values, self.titles, self.best.get(name, ()), self.look, log=self.log)
+            among = [
+                run.metrics[name] for some in self.facets.values() for run in some if name in run.metrics
+            ]
+            best = self.best.get(name, ())
+            bars(axes, values, self.titles, best, self.look, among=among, log=self.log)
             axes.set_xlabel(unit(name), parse_math=False)
             return {}
         kept = {run.id: self.series[run.id, name] for run in runs if (run.id, name) in self.series}
@@ -271,7 +275,7 @@ class _Drawing:
             text.set_parse_math(False)
 
 
-def _facets(compared: Comparison, by: str | None) -> dict[str, list[Compared]]:
+def _facets(compared: Sequence[Compared], by: str | None) -> dict[str, list[Compared]]:
     """The runs by the value of a parameter, in order; all under "" when there is none."""
     if by is None:
         return {"": list(compared)}

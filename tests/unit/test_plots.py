@@ -83,6 +83,16 @@ def test_panels_by_host_or_parameter_share_their_axes() -> None:
     assert len({axes.get_ylim() for axes in figure.axes}) == 1
     figure = drawn(3, by="host")
     assert [axes.get_title() for axes in figure.axes] == [f"host = dgx0{n}" for n in (1, 2, 3)] * 3
+    runs = (
+        made(0, metrics={"x": -100.0}),
+        made(1, metrics={"x": 2000.0}),
+        made(2, metrics={"x": math.nan}),
+        made(3),
+    )
+    figure = draw(Comparison(runs, ("x",)), by="host", points={})
+    picture(figure)
+    (limits,) = {axes.get_xlim() for axes in figure.axes}
+    assert limits[0] < -100 < 2000 < limits[1]
     with pytest.raises(UsageError, match=r"unknown parameter lrr of these runs; did you mean lr\?"):
         drawn(3, by="lrr")
     with pytest.raises(UsageError, match="seed has 10 values"):
