@@ -77,7 +77,7 @@ def notes(comparison: Comparison) -> list[str]:
     if unclear:
         lines.append(f"not marked: {', '.join(unclear)}; --best NAME=min or NAME=max says what is better")
     if not comparison.metrics:
-        lines.append("no metrics are known of these runs (docs/metrics.md says what is taken for one)")
+        lines.append("no metrics are known of these runs (docs/metrics.md says what counts as one)")
     lines += [
         f"{one.host}: {one.error.message}; its runs are as they were when last seen"
         for one in comparison.silent
