@@ -24,6 +24,7 @@ SUBJECTS = (
     "metrics",
     "imports",
     "history",
+    "comparing",
     "sync_many",
     "sync_large",
     "sync_wan",
