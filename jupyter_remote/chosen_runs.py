@@ -39,11 +39,13 @@ class Chosen:
         rows: of the local history.
         gpus: in words, by run, as far as known.
         silent: the hosts that could not be asked; their runs are as they were when last seen.
+        objects: the `Run` objects that were given, by id.
     """
 
     rows: list[Row]
     gpus: Mapping[str, str] = field(default_factory=dict)
     silent: Sequence[Unreachable] = ()
+    objects: Mapping[str, Run] = field(default_factory=dict)
 
 
 def chosen(words: Iterable[object], campaign: str | None = None, *, ask: bool = True) -> Chosen:
@@ -61,7 +63,10 @@ def chosen(words: Iterable[object], campaign: str | None = None, *, ask: bool = 
     """
     rows: dict[str, Row] = {}
     silent: list[Unreachable] = []
+    objects: dict[str, Run] = {}
     for word in _flat(words):
+        if not isinstance(word, str):
+            objects[word.id] = word
         for row in _of_word(word):
             rows.setdefault(row["id"], row)
     if campaign is not None:
@@ -70,12 +75,12 @@ def chosen(words: Iterable[object], campaign: str | None = None, *, ask: bool = 
     if not rows:
         raise UsageError("no run is named: give ids of runs, a group, or --campaign NAME")
     if not ask:
-        return Chosen([*rows.values()], _by_facts(rows.values()))
+        return Chosen([*rows.values()], _by_facts(rows.values()), objects=objects)
     gpus, unheard = _asked([*rows.values()])
     known = {one.host for one in silent}
     silent += [one for one in unheard if one.host not in known]
     fresh = _again(rows)
-    return Chosen(fresh, {**_by_facts(fresh), **gpus}, silent)
+    return Chosen(fresh, {**_by_facts(fresh), **gpus}, silent, objects)
 
 
 def _flat(words: Iterable[object]) -> Iterator[str | Run]:
@@ -126,8 +131,7 @@ def _asked(rows: Sequence[Row]) -> tuple[dict[str, str], list[Unreachable]]:
     """What the hosts say of these runs: noted in the history; the GPUs of each, and who did not answer."""
     by_host: dict[str, list[str]] = {}
     for row in rows:
-        if not row.get("archives") or row["state"] is not None:
-            by_host.setdefault(row["host"], []).append(row["id"])
+        by_host.setdefault(row["host"], []).append(row["id"])
     gpus: dict[str, str] = {}
 
     def look(remote: Remote) -> list[records.Record]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
+    from .run_metrics import RunMetrics
     from .runs import Unreachable
 
 Names = str | Iterable[str] | None
@@ -35,12 +36,14 @@ class Comparison:
         metrics: the names of those that are shown, in order of appearance.
         said: what better means, where the names don't tell: by metric, "" for all; see `better.parse`.
         silent: the hosts that could not be asked; their runs are as they were when last seen.
+        reader: where the series of the metrics are read; None for a new one.
     """
 
     runs: tuple[Compared, ...]
     metrics: tuple[str, ...]
     said: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[Unreachable, ...] = ()
+    reader: RunMetrics | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -150,13 +153,14 @@ def compare(
         HistoryError: the local history can't be read.
     """
     from .chosen_runs import chosen
-    from .run_metrics import RunMetrics
+    from .run_metrics import metrics_of
 
     said = better.parse(_listed(best))
     found = chosen(runs, campaign, ask=not local)
-    metrics = RunMetrics(ask=not local, silent=[one.host for one in found.silent])
+    metrics = metrics_of(found, ask=not local)
     compared = metrics.filled([of_row(row, found.gpus.get(row["id"], "")) for row in found.rows])
-    return Comparison(tuple(compared), tuple(_wanted(compared, metric)), said, tuple(found.silent))
+    names = tuple(_wanted(compared, metric))
+    return Comparison(tuple(compared), names, said, tuple(found.silent), metrics)
 
 
 def matching(names: Sequence[str], wanted: Names) -> list[str]:

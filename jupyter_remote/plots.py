@@ -65,7 +65,7 @@ def plot(
         HistoryError: the local history can't be read.
     """
     compared = compare(*runs, campaign=campaign, best=best, local=local)
-    return draw(compared, metric, x=x, by=by, kind=kind, theme=theme, log=log, local=local)
+    return draw(compared, metric, x=x, by=by, kind=kind, theme=theme, log=log)
 
 
 def draw(
@@ -77,7 +77,6 @@ def draw(
     kind: str = "auto",
     theme: str = "auto",
     log: bool = False,
-    local: bool = False,
     points: Points | None = None,
 ) -> Figure:
     """Draws a comparison; the arguments are those of :func:`plot`.
@@ -98,8 +97,8 @@ def draw(
     if points is None:
         from .run_metrics import RunMetrics
 
-        metrics = RunMetrics(ask=not local, silent=[one.host for one in compared.silent])
-        points = metrics.points(compared, names[:MOST_METRICS])
+        reader = compared.reader or RunMetrics(ask=False)
+        points = reader.points(compared, names[:MOST_METRICS])
     return _Drawing(compared, names, facets, points, x, by, kind, look, log).figure()
 
 
@@ -322,13 +321,13 @@ def _figure(wide: float, high: float, look: Theme) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    class Shown(Figure):
-        """A figure of no backend's; IPython asks it for its picture."""
+    class Plot(Figure):
+        """IPython asks it for its picture."""
 
         def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
             wide, high = self.get_size_inches()
             return picture(self, dpi=200), {"width": round(wide * 100), "height": round(high * 100)}
 
-    figure = Shown(figsize=(wide, high), layout="constrained", facecolor=look.background, edgecolor="none")
+    figure = Plot(figsize=(wide, high), layout="constrained", facecolor=look.background, edgecolor="none")
     FigureCanvasAgg(figure)
     return figure

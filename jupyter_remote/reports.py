@@ -108,13 +108,13 @@ def report(
         HistoryError: the local history can't be read.
     """
     from .report_sources import tell
-    from .run_metrics import RunMetrics
+    from .run_metrics import metrics_of
 
     if output is not None:
         check_path(output)
     found = chosen(runs, campaign, ask=not local)
     rows = {row["id"]: row for row in found.rows}
-    metrics = RunMetrics(ask=not local, silent=[one.host for one in found.silent])
+    metrics = metrics_of(found, ask=not local)
     compared = metrics.filled([of_row(row, found.gpus.get(row["id"], "")) for row in found.rows])
     names = tuple(dict.fromkeys(name for run in compared for name in run.metrics))
     comparison = Comparison(tuple(compared), names, {}, tuple(found.silent))

@@ -22,6 +22,7 @@ from .metric_table import Series
 from .metrics import Metrics
 
 if TYPE_CHECKING:
+    from .chosen_runs import Chosen
     from .comparison import Comparison
 
 # By run and metric.
@@ -37,12 +38,15 @@ class RunMetrics:
     Args:
         ask: whether hosts may be asked.
         silent: hosts that did not answer before, and are not asked again.
+        known: metrics that somebody has read already, by run.
     """
 
-    def __init__(self, *, ask: bool, silent: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, ask: bool, silent: Iterable[str] = (), known: Mapping[str, Metrics] | None = None
+    ) -> None:
         self._ask = ask
         self._silent = frozenset(silent)
-        self._read: dict[str, Metrics] = {}
+        self._read: dict[str, Metrics] = dict(known or {})
         self._bytes = 0
 
     def filled(self, runs: Sequence[Compared]) -> list[Compared]:
@@ -113,3 +117,14 @@ class RunMetrics:
 
         if by_host:
             at_once(list(by_host), ask)
+
+
+def metrics_of(found: Chosen, *, ask: bool) -> RunMetrics:
+    """What is known of the metrics of chosen runs; of `Run` objects, what these have read counts.
+
+    Args:
+        found: the runs.
+        ask: whether hosts may be asked.
+    """
+    known = {run.id: run.metrics for run in found.objects.values()} if ask else {}
+    return RunMetrics(ask=ask, silent=[one.host for one in found.silent], known=known)

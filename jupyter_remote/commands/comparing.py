@@ -42,7 +42,6 @@ def compare(values: Values, show: Show) -> None:
             kind=values["kind"] or "auto",
             theme=values["theme"] or "auto",
             log=values["log"],
-            local=values["local"],
         )
         document["plot"] = str(save(figure, path))
         if not values["json"]:
