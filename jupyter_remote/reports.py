@@ -1,26 +1,26 @@
 """`report`: runs written down for others: Markdown, or one HTML file with everything in it.
 
-What is asked of the hosts is in `report_sources.py`, what is said of a run in `report_run.py`, and how it is
-written in `report_html.py` and `report_markdown.py`.
+What is asked of the hosts is in `report_sources.py`, what is said of all runs in `report_overview.py` and of
+one in `report_run.py`, and how it is written in `report_html.py` and `report_markdown.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .chosen_runs import chosen
-from .compared import Compared, of_row
+from .compared import of_row
 from .comparison import Comparison
-from .errors import UsageError
-from .report_blocks import Block, Heading, Picture, Table, Text
+from .errors import RemoteError, UsageError
+from .report_blocks import Block, Picture
+from .report_overview import States, blocks
 
 if TYPE_CHECKING:
-    from .metric_table import Series
-    from .report_sources import Told
-    from .run_metrics import Points
+    pass
 
 TAIL = 60
 SUFFIXES = (".html", ".md")
@@ -121,9 +121,10 @@ def report(
     points = metrics.points(comparison, names)
     told = tell([(run, rows[run.id]) for run in compared], tail, ask=not local)
     title = _title(comparison, campaign)
-    blocks = tuple(_blocks(title, comparison, told, points, campaign))
+    states = None if campaign is None else _states(comparison, campaign, ask=not local)
+    facts = _facts_of_hosts(comparison)
     missing = [f"{one.host}: {one.error.message}" for one in found.silent]
-    made = Report(title, [*rows], blocks, missing)
+    made = Report(title, [*rows], tuple(blocks(title, comparison, told, points, states, facts)), missing)
     if output is not None:
         made.save(output)
     return made
@@ -150,100 +151,20 @@ def _title(comparison: Comparison, campaign: str | None) -> str:
     return f"Run {run.id}" + (f": {run.label}" if run.label else "")
 
 
-def _blocks(
-    title: str,
-    comparison: Comparison,
-    told: Sequence[Told],
-    points: Points,
-    campaign: str | None,
-) -> Iterator[Block]:
-    from .report_run import blocks_of
+def _states(comparison: Comparison, campaign: str, *, ask: bool) -> States:
+    """How the steps stand: those that have no run yet are known by their hosts only."""
+    states: States = {(run.step or run.id, run.host): (run.state, run.exit_code) for run in comparison}
+    if ask:
+        from .campaigns.campaign import find
 
-    facts = _facts_of_hosts(comparison)
-    single = len(comparison) == 1
-    if not single:
-        yield Heading(1, title)
-        if campaign is not None:
-            yield Heading(2, "States")
-            yield matrix(comparison.runs)
-        yield from _side_by_side(comparison, points)
-    for one in told:
-        run = one.run
-        spans = {
-            name: _span(run, name, points.get((run.id, name)))
-            for name in comparison.metrics
-            if name in run.metrics
-        }
-        alone = Comparison((run,), tuple(spans))
-        pictures = _drawn(alone, points, "metrics of the run")
-        heading = title if single else comparison.titles[run.id]
-        yield from blocks_of(one, spans, pictures, heading, 1 if single else 2, facts.get(run.host, {}))
-
-
-def matrix(runs: Sequence[Compared]) -> Table:
-    """Steps and hosts, with the state of each step on each host."""
-    hosts = [*dict.fromkeys(run.host for run in runs)]
-    steps = [*dict.fromkeys(run.step or run.id for run in runs)]
-    states = {(run.step or run.id, run.host): _state(run) for run in runs}
-    rows = tuple((step, *(states.get((step, host), "") for host in hosts)) for step in steps)
-    return Table(("step", *hosts), rows)
-
-
-def _state(run: Compared) -> str:
-    mark = {"finished": "✓ ", "failed": "✗ ", "stopped": "■ ", "lost": "? "}.get(run.state, "")
-    code = f" ({run.exit_code})" if run.exit_code else ""
-    return f"{mark}{run.state}{code}"
-
-
-def _side_by_side(comparison: Comparison, points: Points) -> Iterator[Block]:
-    from .comparison_looks import notes, table
-
-    yield Heading(2, "Side by side")
-    columns, rows = table(comparison)
-    strong = {
-        (number, at)
-        for number, cells in enumerate(rows)
-        for at, cell in enumerate(cells)
-        if columns[at] in comparison.metrics and cell.endswith(" *")
-    }
-    yield Table(columns, tuple(rows), frozenset(strong))
-    for line in notes(comparison):
-        yield Text(line)
-    yield from _drawn(comparison, points, "metrics of all runs")
-
-
-def _drawn(comparison: Comparison, points: Points, caption: str) -> list[Picture]:
-    """The metrics as pictures, in one that has lines and one that has bars; no bars for one run."""
-    from .plots import MOST_METRICS, draw, picture
-
-    long = [
-        n for n in comparison.metrics if any(len(points[key].values) > 1 for key in points if key[1] == n)
-    ]
-    long = [n for n in long if any((run.id, n) in points for run in comparison)]
-    # Bars that are all as long as each other, or one alone, say no more than the table.
-    short = [n for n in comparison.metrics if n not in long and len(_values(comparison, n)) > 1]
-    made = []
-    for names in (long[:MOST_METRICS], short[:MOST_METRICS]):
-        if names:
-            figure = draw(comparison, names, theme="auto", points=points)
-            named = f"{caption}: {', '.join(names)}"
-            made.append(Picture(named, picture(figure, "png", 150), "image/png"))
-    return made
-
-
-def _values(comparison: Comparison, name: str) -> set[float]:
-    return {run.metrics[name] for run in comparison if name in run.metrics}
-
-
-def _span(run: Compared, name: str, points: Series | None) -> tuple[float, float, float]:
-    last = run.metrics[name]
-    values = [value for value in (points.values if points is not None else ()) if value == value] or [last]
-    return last, min(values), max(values)
+        with suppress(RemoteError):  # the campaign was cleaned away, or all hosts are
+            now = {(s.key, s.host): (s.state, s.exit_code) for s in find(campaign).status().steps}
+            states = {**now, **{place: state for place, state in states.items() if place not in now}}
+    return states
 
 
 def _facts_of_hosts(comparison: Comparison) -> dict[str, dict[str, Any]]:
     from .call import configuration
-    from .errors import RemoteError
 
     found: dict[str, dict[str, Any]] = {}
     for host in {run.host for run in comparison}:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from runs_side_by_side import curves, made, run_id
 
-from jupyter_remote import reports
+from jupyter_remote import report_overview, reports
 from jupyter_remote.errors import UsageError
 from jupyter_remote.report_blocks import Block, Code, Facts, Heading, Picture, Table, Text
 from jupyter_remote.report_html import render as html
@@ -139,17 +139,16 @@ def test_what_is_not_known_is_not_said() -> None:
 
 
 def test_the_states_of_a_campaign_are_a_matrix() -> None:
-    runs = [made(0, step="a"), made(1, step="a", exit_code=3), made(2, step="b")]
-    assert reports.matrix(runs) == Table(
-        ("step", "dgx01", "dgx02", "dgx03"),
-        (("a", "✓ finished", "✓ finished (3)", ""), ("b", "", "", "✓ finished")),
+    states = {("a", "one"): ("finished", 0), ("a", "two"): ("failed", 3), ("b", "two"): ("skipped", None)}
+    assert report_overview.matrix(states) == Table(
+        ("step", "one", "two"), (("a", "✓ finished", "✗ failed (3)"), ("b", "", "skipped"))
     )
 
 
 def test_runs_side_by_side_come_first_and_each_has_a_section() -> None:
     compared, points = curves(2)
     told = [Told(run, {}) for run in compared]
-    blocks = [*reports._blocks("2 runs", compared, told, points, "sweep")]
+    blocks = [*report_overview.blocks("2 runs", compared, told, points, {("a", "one"): ("finished", 0)}, {})]
     headings = [(block.level, block.text) for block in blocks if isinstance(block, Heading)]
     assert headings[:4] == [(1, "2 runs"), (2, "States"), (2, "Side by side"), (2, "dgx01")]
     assert (2, "dgx02") in headings
