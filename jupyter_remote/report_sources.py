@@ -10,10 +10,10 @@ import re
 import tempfile
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import records
 from .compared import Compared
@@ -23,6 +23,9 @@ from .many import ask_all
 from .report_blocks import SUFFIXES, Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from .events import Event
     from .remote import Remote
 
 # Of one report of a run.
@@ -141,9 +144,9 @@ def _displayed(remote: Remote, run_id: str, newest: int) -> list[Picture]:
     """The pictures that a cell has shown up to now, the newest state of each."""
     found: dict[str, Picture] = {}
     read = 0
-    run = remote.attach(run_id)
-    try:
-        for event in run.events():
+    # Closed here and now: left to the collector, it would be closed in the midst of whatever runs then.
+    with closing(cast("Generator[Event]", remote.attach(run_id).events())) as events:
+        for event in events:
             if event.kind in ("display", "update_display", "result"):
                 key = str((event.data.get("transient") or {}).get("display_id") or f"#{event.seq}")
                 picture = _picture_of(event.data.get("data") or {}, f"shown by the run ({len(found) + 1})")
@@ -152,8 +155,6 @@ def _displayed(remote: Remote, run_id: str, newest: int) -> list[Picture]:
             read += len(event.raw)
             if event.seq >= newest or read > MOST_READ:
                 break
-    finally:
-        run.detach()
     return [*found.values()]
 
 
