@@ -112,7 +112,7 @@ class Comparison:
         return draw(self, metric, **how)
 
     def document(self) -> dict[str, Any]:
-        """All of it for JSON; what no JSON number is, is a text: ``NaN``, ``Infinity``, ``-Infinity``."""
+        """All of it for JSON; what no JSON number is, is a text: ``nan``, ``inf``, ``-inf``."""
         from .comparison_looks import document
 
         return document(self)

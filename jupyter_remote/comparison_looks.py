@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from . import better
@@ -110,6 +109,8 @@ def html(comparison: Comparison) -> str:
 
 def document(comparison: Comparison) -> dict[str, Any]:
     """See `Comparison.document`."""
+    from .metrics import plain
+
     best = comparison.best
     return {
         "runs": [
@@ -133,11 +134,6 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "differs": comparison.params,
         "unreachable": [{"host": one.host, "error": one.error.message} for one in comparison.silent],
     }
-
-
-def plain(value: float) -> float | str:
-    """A number as JSON can have it."""
-    return value if isfinite(value) else {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
 
 
 _FACTS = ("LABEL", "HOST", "STATE", "WALL", "GPU")

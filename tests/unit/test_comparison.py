@@ -137,7 +137,7 @@ def test_the_document_is_json_also_where_values_are_no_numbers_of_json() -> None
     values = {"a": math.nan, "b": math.inf, "c": -math.inf, "d": 0.5}
     compared = Comparison((made(0, metrics=values), made(1, metrics={"d": 0.4})), ("a", "b", "c", "d"))
     document = json.loads(json.dumps(compared.document(), allow_nan=False))
-    assert document["runs"][0]["metrics"] == {"a": "NaN", "b": "Infinity", "c": "-Infinity", "d": 0.5}
+    assert document["runs"][0]["metrics"] == {"a": "nan", "b": "inf", "c": "-inf", "d": 0.5}
     assert document["runs"][1]["metrics"] == {"d": 0.4}
     assert document["metrics"][3] == {"name": "d", "better": None, "best": []}
     assert document["runs"][0]["label"] is None

@@ -21,26 +21,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")),
-    "README.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "docs/input.md",
-    "docs/runs.md",
-    "docs/compare.md",
-    "docs/widgets.md",
-    "docs/hosts-many.md",
-    "docs/ec2.md",
-    "docs/hosts.md",
-    "docs/gpus.md",
-    "docs/environments.md",
-    "docs/ssh.md",
-    "docs/forward.md",
-    "docs/archives.md",
-    "docs/slurm.md",
-    "docs/containers.md",
-    "docs/campaigns.md",
-    "docs/pbs.md",
-    "docs/ray.md",
 ]
 
 COMMANDS = {" ".join(words): command for words, command in walk()}

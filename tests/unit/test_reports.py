@@ -18,7 +18,8 @@ from jupyter_remote.report_markdown import render as markdown
 from jupyter_remote.report_run import blocks_of
 from jupyter_remote.report_sources import Told, readable
 
-HOSTILE = "</code><script>alert(1)</script><img src=x onerror=alert(2)>\"'`````|[a](javascript:b) \x00\x1b[31m\ud800"
+HOSTILE = "</code><script>alert(1)</script><img src=x onerror=alert(2)>"
+HOSTILE += "\"'`````|[a](javascript:b) \x00\x1b[31m\ud800"
 DOT = b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -71,6 +72,7 @@ def test_markdown_holds_hostile_words_as_words() -> None:
     assert fences == ["``````python", "``````", "``````", "``````"]
     outside = re.sub(r"(?s)``````.*?\n``````\n", "", text)
     assert re.search(r"(?<!\\)<(?!/?(details|summary)>)", outside) is None
+    outside = re.sub(r"<summary>.*", "", outside)  # a block of HTML, where Markdown means nothing
     assert re.search(r"(?<!\\)\[a\]", outside) is None
     assert "![" in text
     assert "(a%20b_files/001.png)" in text
@@ -82,7 +84,8 @@ def test_markdown_holds_hostile_words_as_words() -> None:
     ("said", "shown"),
     [
         ("val_loss", "val_loss"), ("_a_ *b*", r"\_a\_ \*b\*"), ("# a", r"\# a"), ("1. a", r"1\. a"),
-        ("0.5 s", "0.5 s"), ("- a", r"\- a"), ("a - b", "a - b"), ("a\nb", "a b"), ("$x$", r"\$x\$"), ("--lr 1", "--lr 1"),
+        ("0.5 s", "0.5 s"), ("- a", r"\- a"),
+        ("a - b", "a - b"), ("a\nb", "a b"), ("$x$", r"\$x\$"), ("--lr 1", "--lr 1"),
     ],
 )  # fmt: skip
 def test_markdown_escapes_what_means_something(said: str, shown: str) -> None:
@@ -125,7 +128,8 @@ def test_a_run_is_told_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> N
         for said in (
             "API_TOKEN=•••, MODE=fast", "PASSED", "lr=0.1", "train.py", "1 min 01.0 s", "1.0 GiB", "H100",
             "550", "80.0 GiB", "leased", "abc (main), with changes (2 files untracked)", "gpu-server-01",
-            "plots 1234", "3.12.1", "/e/python", "2 packages, digest ", "a==1\nb==2", "out/b.csv", "last line",
+            "plots 1234", "3.12.1", "/e/python", "2 packages, digest ", "a==1\nb==2", "out/b.csv",
+            "last line",
             "/here/out/a.csv", "1970-01-01 00:16:40 UTC", "1970-01-01 00:18:20 UTC", "0.05", "curves",
             "gpu count", "1 min 02.5 s",
         ):  # fmt: skip
