@@ -48,7 +48,7 @@ STYLE = """<style>
   text-align: left; background: none; max-width: 44em; }
 .jr-box .jr-table tbody tr { background: none; border-top: 1px solid var(--jr-line); }
 .jr-box .jr-table .jr-number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.jr-state { white-space: nowrap; } .jr-state i { font-style: normal; display: inline-block; width: 1.2em; }
+.jr-state i { font-style: normal; display: inline-block; width: 1.2em; }
 .jr-good { color: var(--jr-good); } .jr-busy { color: var(--jr-busy); } .jr-warn { color: var(--jr-warn); }
 .jr-bad { color: var(--jr-bad); } .jr-quiet { color: var(--jr-quiet); }
 .jr-state { color: inherit; } .jr-state i.jr-quiet { color: var(--jr-quiet); }
@@ -57,7 +57,7 @@ STYLE = """<style>
 .jr-meter > span { display: block; height: 100%; background: var(--jr-busy); }
 .jr-meter > span.jr-high { background: var(--jr-warn); }
 .jr-meter > span.jr-full { background: var(--jr-bad); }
-.jr-words { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.jr-gauge { white-space: nowrap; } .jr-words { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .jr-spark { vertical-align: middle; }
 .jr-spark path { fill: none; stroke: var(--jr-busy); stroke-width: 1.2; }
 .jr-spark rect { fill: var(--jr-track); opacity: 0.35; }
@@ -99,24 +99,29 @@ def state_html(state: str, more: str = "") -> Html:
     return Html(f'<span class="jr-state"><i class="jr-{tone}">{mark}</i>{escape(words)}</span>')
 
 
-def meter(fraction: float | None, words: str, name: str = "") -> Html:
+def meter(fraction: float | None, words: str, name: str = "", *, fills: bool = False) -> Html:
     """Return a bar that is so full, with the words beside it; the words alone when it can't be told.
 
     Args:
         fraction: from 0 to 1; what is beyond is taken as the end.
         words: what it says, with its unit.
         name: of what is measured, for who hears the page read.
+        fills: it is no good when it is full, as a disk.
     """
     beside = f'<span class="jr-words">{escape(words)}</span>'
     if fraction is None or not math.isfinite(fraction):
         return Html(beside)
     share = min(1.0, max(0.0, fraction))
-    tone = "jr-full" if share >= _FULL else "jr-high" if share >= _HIGH else "jr-some"
+    tone = _tone(share) if fills else "jr-some"
     return Html(
-        f'<span class="jr-meter" role="meter" aria-label="{escape(name or words)}" aria-valuemin="0" '
+        f'<span class="jr-gauge"><span class="jr-meter" role="meter" aria-label="{escape(name or words)}" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{100 * share:.0f}"><span class="{tone}" '
-        f'style="width:{100 * share:.0f}%"></span></span>{beside}'
+        f'style="width:{100 * share:.0f}%"></span></span>{beside}</span>'
     )
+
+
+def _tone(share: float) -> str:
+    return "jr-full" if share >= _FULL else "jr-high" if share >= _HIGH else "jr-some"
 
 
 def sparkline(

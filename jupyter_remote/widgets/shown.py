@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 _HIDDEN = """<style>
-.jp-OutputArea:has(.jr-live-{id}) .jp-OutputArea-child:has(.jr-copy-{id}) {{ display: none; }}
+.jp-OutputArea:has(.jr-live-{id}:not(.jupyter-widgets-disconnected)) .jp-OutputArea-child:has(.jr-copy-{id}),
+.jr-live-{id}.jupyter-widgets-disconnected {{ display: none; }}
 .jp-OutputArea:has(.jr-copy-{id}) .jp-OutputArea-output.jupyter-widgets:not(:has(> *)) {{ display: none; }}
 </style>"""
 
@@ -59,9 +60,6 @@ class Shown:
             self._widget.add_class(f"jr-live-{self._id}")
         return self._widget
 
-    def __repr__(self) -> str:
-        return self.text()
-
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {**self._copy(), **({VIEW: self._view()} if in_kernel() else {})}
 
@@ -76,7 +74,7 @@ class Shown:
         _shown.add(self)
 
     def keep_copy(self) -> None:
-        """Bring the static copy up to date, where it was displayed: with this the notebook is saved."""
+        """Bring the static copy up to date, where it is displayed: with this the notebook is saved."""
         if self._displays:
             self._publish("copy", self._copy(), update=True)
 

@@ -1,0 +1,106 @@
+"""Whether anybody looks at a widget: what is not seen needn't be kept up to date.
+
+Three things tell. ipywidgets counts the views of a widget, so an output that is cleared is known at once. A
+page that is closed, or put to sleep by its browser, no longer runs the timer of a `Play` widget that nobody
+sees: each of its ticks is a sign of life. And our extension of JupyterLab says when its page is hidden
+(`default_host.py` takes its messages). What follows from it is up to who asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..default_host import page_hidden
+
+if TYPE_CHECKING:
+    import ipywidgets
+
+BEAT_S = 5.0
+# Browsers let hidden pages wait a second for a timer, after some minutes a whole one.
+GONE_S = 17.0
+# How long a front end may take to show the widget for the first time.
+_FIRST_S = 30.0
+
+
+class Audience:
+    """Who looks at a widget.
+
+    Args:
+        widget: the one that is displayed; its views are counted from now on.
+        back: called when somebody looks again, in whichever thread.
+    """
+
+    def __init__(self, widget: ipywidgets.DOMWidget, back: Callable[[], None]) -> None:
+        self._back = back
+        self._widget = widget
+        self._made = time.monotonic()
+        self._beat = 0.0
+        self._counts = True
+        widget._view_count = 0
+        widget.observe(self._counted, "_view_count")
+        self._seen = False
+        self.pulse = _pulse()
+        self._counts = self._hear(self.pulse)
+
+    def away(self) -> str:
+        """Why nobody looks; "" when somebody does, or that can't be told."""
+        if page_hidden():
+            return "the page is hidden"
+        now = time.monotonic()
+        if self._seen and not self._widget._view_count:
+            return "it is shown nowhere"
+        if not self._seen and not self._beat:
+            return "" if now - self._made < _FIRST_S else "no page shows it"
+        if self._counts and self._beat and now - self._beat > GONE_S:
+            return "the page is closed or asleep"
+        return ""
+
+    def _counted(self, change: Any) -> None:
+        if change["new"]:
+            self._seen = True
+            self._back()
+
+    def _came(self) -> None:
+        asleep = time.monotonic() - self._beat > GONE_S
+        self._beat = time.monotonic()
+        if asleep:
+            self._back()
+
+    def _hear(self, pulse: Any) -> bool:
+        """Hear the ticks in the thread that receives them: the kernel's own may be busy for hours.
+
+        ipykernel 7.4 asks the comm which of its threads a message is for. Where it doesn't, a missing tick
+        says nothing, and False is returned.
+        """
+        comm = pulse.comm
+        route: Callable[..., Any] | None = getattr(comm, "_reply_subshell_for", None)
+        if route is None:
+            return False
+
+        def heard(data: Any, default: Any) -> Any:
+            with contextlib.suppress(Exception):
+                self._came()
+            return route(data, default)
+
+        comm._reply_subshell_for = heard
+        return True
+
+
+def _pulse() -> Any:
+    import ipywidgets
+    import traitlets
+
+    class Pulse(ipywidgets.Play):  # type: ignore[misc]
+        # Without the echo to all pages.
+        value = traitlets.CInt(0).tag(sync=True, echo_update=False)
+
+    return Pulse(
+        min=0,
+        max=2**31 - 1,
+        interval=int(BEAT_S * 1000),
+        playing=True,
+        layout={"display": "none"},
+    )
