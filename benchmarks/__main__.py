@@ -30,6 +30,7 @@ SUBJECTS = (
     "notebook_output",
     "variables",
     "gpus",
+    "host_widgets",
     "forward",
     "slurm",
 )

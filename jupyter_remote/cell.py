@@ -120,8 +120,7 @@ def _own_hosts() -> str:
     if name := default_host.get():
         return name
     raise UsageError(
-        "no host named, and this notebook has none of its own. "
-        f"Valid: {', '.join(configuration().names())}, or an alias of ~/.ssh/config",
+        f"no host named. Valid: {', '.join(configuration().names())}, or an alias of ~/.ssh/config",
         hint="Write %%remote HOST, or choose one for the notebook: jupyter_remote.host_picker()",
     )
 

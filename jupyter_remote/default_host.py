@@ -169,7 +169,7 @@ def _of_notebook() -> str | None:
 
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     path = notebook_path(shell.user_ns if shell is not None else {})
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, AttributeError, KeyError, TypeError):
         if path and path.endswith(".ipynb") and Path(path).stat().st_size < _LARGEST:
             name = json.loads(Path(path).read_bytes())["metadata"].get(KEY, {}).get("host")
             if isinstance(name, str) and _NAMES.fullmatch(name):

@@ -51,11 +51,16 @@ def host_html(host: str, news: News, trend: Trend, paused: str = "") -> Html:
 def _host_rows(facts: Facts, trend: Trend) -> Iterator[tuple[object, ...]]:
     cpu, memory = facts.get("cpu"), facts.get("memory") or {}
     use = "" if cpu is None else meter(cpu / 100, f"{cpu:.0f} %", "CPU use")
-    name = f"{facts.get('cpu_count') or '?'} CPUs"
+    name = Html(f'<span class="jr-words">{escaped(facts.get("cpu_count"))} CPUs</span>')
     yield name, use, trend.spark("cpu"), _used(memory.get("available"), memory.get("total"), "memory")
     disk = (facts.get("disk") or {}).get("home") or {}
     if disk:
-        yield "Disk of the home", "", "", _used(disk.get("free"), disk.get("total"), "disk")
+        yield (
+            Html('<span class="jr-words">Disk of the home</span>'),
+            "",
+            "",
+            _used(disk.get("free"), disk.get("total"), "disk"),
+        )
 
 
 def _gpu_rows(facts: Facts, trend: Trend) -> Iterator[tuple[object, ...]]:
@@ -69,7 +74,7 @@ def _gpu_rows(facts: Facts, trend: Trend) -> Iterator[tuple[object, ...]]:
 def _gpu_row(name: str, gpu: Facts, curve: object, *, divided: bool = False) -> tuple[object, ...]:
     use, warm, power = (gpu.get(key) for key in ("utilization", "temperature", "power"))
     return (
-        Html(f'<span title="{escaped(gpu.get("name"))}">{escaped(name)}</span>'),
+        Html(f'<span class="jr-words" title="{escaped(gpu.get("name"))}">{escaped(name)}</span>'),
         "" if use is None else meter(use / 100, f"{use:.0f} %", f"{name} use"),
         "" if use is None else curve,
         _used(gpu.get("memory_free"), gpu.get("memory_total"), f"{name} memory"),
@@ -86,10 +91,16 @@ def _used(free: float | None, total: float | None, name: str) -> object:
 
 
 def gpus_free(facts: Facts) -> str:
-    """Return how many GPUs, or parts of divided ones, nobody has leased or uses: `6 of 8`; "" for none."""
+    """Return how many GPUs are free of how many: `6 of 8`; "" where there is none."""
+    free, found = count_free(facts)
+    return f"{free} of {found}" if found else ""
+
+
+def count_free(facts: Facts) -> tuple[int, int]:
+    """Return how many GPUs, or parts of divided ones, nobody has leased or uses, and how many there are."""
     found = units(facts.get("gpus") or ())
     free = [one for one in found if one.get("lease") is None and not why_busy(one, {}, 0)]
-    return f"{len(free)} of {len(found)}" if found else ""
+    return len(free), len(found)
 
 
 def host_words(host: str, news: News) -> tuple[object, ...]:

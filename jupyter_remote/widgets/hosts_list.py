@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..agent.choosing import units, why_busy
 from ..call import format_size
 from ..hosts.registry import KINDS
+from .gauges import count_free
 from .looks import Html, mark_of, state_html, table_html
 from .sampler import News
 
@@ -137,9 +137,9 @@ def text_of(lines: Sequence[Line], news: Mapping[str, News], chosen: str | None)
 
 
 def _gpus(told: Sequence[News]) -> str:
-    found = [unit for one in told for unit in units(one.facts.get("gpus") or ())]
-    free = [one for one in found if one.get("lease") is None and not why_busy(one, {}, 0)]
-    return f"{len(free)}/{len(found)}" if found else ""
+    counts = [count_free(one.facts) for one in told]
+    free, found = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    return f"{free}/{found}" if found else ""
 
 
 def _load(told: Sequence[News]) -> str:

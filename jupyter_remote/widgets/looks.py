@@ -43,7 +43,7 @@ STYLE = """<style>
   --jr-bad: #ff8a50; --jr-quiet: #a6a6a6; }
 .jr-box table.jr-table { border-collapse: collapse; margin: 0; border: none;
   font-size: inherit; table-layout: auto; }
-.jr-box .jr-table th { text-align: left; font-weight: 600; color: var(--jp-ui-font-color2, inherit); }
+.jr-box .jr-table th { white-space: nowrap; font-weight: 600; color: var(--jp-ui-font-color2, inherit); }
 .jr-box .jr-table th, .jr-box .jr-table td { padding: 2px 14px 2px 0; border: none; vertical-align: middle;
   text-align: left; background: none; max-width: 44em; }
 .jr-box .jr-table tbody tr { background: none; border-top: 1px solid var(--jr-line); }
@@ -114,8 +114,8 @@ def meter(fraction: float | None, words: str, name: str = "", *, fills: bool = F
     share = min(1.0, max(0.0, fraction))
     tone = _tone(share) if fills else "jr-some"
     return Html(
-        f'<span class="jr-gauge"><span class="jr-meter" role="meter" aria-label="{escape(name or words)}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{100 * share:.0f}"><span class="{tone}" '
+        f'<span class="jr-gauge"><span class="jr-meter" role="meter" aria-label="{escape(name or words)}" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{100 * share:.0f}"><span class="{tone}" '
         f'style="width:{100 * share:.0f}%"></span></span>{beside}</span>'
     )
 
