@@ -38,11 +38,11 @@ STYLE = """<style>
 .jr-box { --jr-good: #007a5a; --jr-busy: #0072b2; --jr-warn: #a86400; --jr-bad: #c04a00; --jr-quiet: #6b6b6b;
   --jr-track: var(--jp-layout-color3, #d9d9d9); --jr-line: var(--jp-border-color2, #d9d9d9);
   color: var(--jp-ui-font-color1, inherit); font-family: var(--jp-ui-font-family, sans-serif);
-  font-size: var(--jp-ui-font-size1, 13px); line-height: 1.4; }
+  font-size: var(--jp-ui-font-size1, 13px); line-height: 1.4; padding-bottom: 4px; }
 [data-jp-theme-light="false"] .jr-box { --jr-good: #3ec99d; --jr-busy: #56b4e9; --jr-warn: #f0b440;
   --jr-bad: #ff8a50; --jr-quiet: #a6a6a6; }
 .jr-box table.jr-table { border-collapse: collapse; margin: 0; border: none;
-  font-size: inherit; table-layout: auto; }
+  color: inherit; font-size: inherit; table-layout: auto; }
 .jr-box .jr-table th { white-space: nowrap; font-weight: 600; color: var(--jp-ui-font-color2, inherit); }
 .jr-box .jr-table th, .jr-box .jr-table td { padding: 2px 14px 2px 0; border: none; vertical-align: middle;
   text-align: left; background: none; max-width: 44em; }

@@ -25,7 +25,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 _HIDDEN = """<style>
 .jp-OutputArea:has(.jr-live-{id}:not(.jupyter-widgets-disconnected)) .jp-OutputArea-child:has(.jr-copy-{id}),
 .jr-live-{id}.jupyter-widgets-disconnected {{ display: none; }}
-.jp-OutputArea:has(.jr-copy-{id}) [data-mime-type="{view}"]:not(:has(*)) {{ display: none; }}
+.jp-OutputArea:has(.jr-copy-{id}) .jp-OutputArea-output.lm-Panel:not(:has(*)) {{ display: none; }}
 </style>"""
 
 # Those that a front end may be showing; none is kept alive by this.
@@ -85,7 +85,7 @@ class Shown:
             self._publish("view", {"text/plain": ""}, update=True)
 
     def _copy(self) -> dict[str, Any]:
-        style = STYLE + _HIDDEN.format(id=self._id, view=VIEW)
+        style = STYLE + _HIDDEN.format(id=self._id)
         page = f'{style}<div class="jr-copy-{self._id}">{self.html()}</div>'
         return {"text/plain": self.text(), "text/html": page}
 
