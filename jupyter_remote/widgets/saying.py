@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from typing import TextIO
 
 from ..errors import RemoteError
 
@@ -13,10 +16,17 @@ _EVERY_S = 0.2
 
 
 class _Growing(io.TextIOBase):
-    """A file that tells what was written to it, a few times a second."""
+    """A file that tells what this thread writes to it, a few times a second.
 
-    def __init__(self, told: Callable[[str], None]) -> None:
+    Args:
+        told: hears it.
+        others: where the other threads of the process write meanwhile.
+    """
+
+    def __init__(self, told: Callable[[str], None], others: TextIO) -> None:
         self.text = ""
+        self._others = others
+        self._mine = threading.get_ident()
         self._told = told
         self._last = 0.0
 
@@ -24,6 +34,8 @@ class _Growing(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
+        if threading.get_ident() != self._mine:
+            return self._others.write(text)
         self.text += text
         if time.monotonic() - self._last > _EVERY_S:
             self._last = time.monotonic()
@@ -40,7 +52,7 @@ def said_by(words: Sequence[str], told: Callable[[str], None]) -> bool:
     """
     from ..cli import dispatch, show_run
 
-    file = _Growing(told)
+    file = _Growing(told, sys.stderr)
     with redirect_stdout(file), redirect_stderr(file):
         try:
             code = dispatch(words, "%remote", show_run)

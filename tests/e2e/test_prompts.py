@@ -137,6 +137,7 @@ def test_a_host_of_the_picker_is_tested(notebook: Open, two: SshHost) -> None:
         box(lab, 1).press("Enter")
     expect(lab.output(1)).to_contain_text("%remote doctor two")
     expect(lab.output(1)).to_contain_text("✓ leftovers")
+    expect(lab.output(1)).not_to_contain_text("No such comm")  # what others say meanwhile is theirs
     assert PASSWORD not in saved(lab)
 
 
