@@ -35,22 +35,22 @@ class Audience:
 
     def __init__(self, widget: ipywidgets.DOMWidget, back: Callable[[], None]) -> None:
         self._back = back
-        self._widget = widget
         self._made = time.monotonic()
         self._beat = 0.0
-        self._counts = True
-        widget._view_count = 0
-        widget.observe(self._counted, "_view_count")
+        self._views = self._pulses = 0
         self._seen = False
         self.pulse = _pulse()
-        self._counts = self._hear(self.pulse)
+        for one, seen in ((widget, self._shown), (self.pulse, self._ticks)):
+            one._view_count = 0
+            one.observe(lambda change, seen=seen: seen(change["new"] or 0), "_view_count")
+        self._counts = _hear(widget, self._told) and _hear(self.pulse, self._ticked)
 
     def away(self) -> str:
         """Why nobody looks; "" when somebody does, or that can't be told."""
         if page_hidden():
             return "the page is hidden"
         now = time.monotonic()
-        if self._seen and not self._widget._view_count:
+        if self._seen and not self._views:
             return "it is shown nowhere"
         if not self._seen and not self._beat:
             return "" if now - self._made < _FIRST_S else "no page shows it"
@@ -58,35 +58,54 @@ class Audience:
             return "the page is closed or asleep"
         return ""
 
-    def _counted(self, change: Any) -> None:
-        if change["new"]:
+    def _shown(self, views: int) -> None:
+        """The widget has so many views."""
+        more, self._views = views > self._views, views
+        if more:
             self._seen = True
             self._back()
 
-    def _came(self) -> None:
+    def _ticks(self, views: int) -> None:
+        """The timer has so many views; a new one, perhaps in a new page, stands still until it is told."""
+        more, self._pulses = views > self._pulses, views
+        if more:
+            self.pulse.playing = False
+            self.pulse.playing = True
+
+    # In the thread that receives messages, before the kernel's own has time for them.
+
+    def _told(self, state: dict[str, Any]) -> None:
+        if "_view_count" in state:
+            self._shown(state["_view_count"] or 0)
+
+    def _ticked(self, state: dict[str, Any]) -> None:
         asleep = time.monotonic() - self._beat > GONE_S
         self._beat = time.monotonic()
+        if "_view_count" in state:
+            self._ticks(state["_view_count"] or 0)
         if asleep:
             self._back()
 
-    def _hear(self, pulse: Any) -> bool:
-        """Hear the ticks in the thread that receives them: the kernel's own may be busy for hours.
 
-        ipykernel 7.4 asks the comm which of its threads a message is for. Where it doesn't, a missing tick
-        says nothing, and False is returned.
-        """
-        comm = pulse.comm
-        route: Callable[..., Any] | None = getattr(comm, "_reply_subshell_for", None)
-        if route is None:
-            return False
+def _hear(widget: Any, told: Callable[[dict[str, Any]], None]) -> bool:
+    """Hear what a page says of a widget in the thread that receives it: the kernel may be busy for hours.
 
-        def heard(data: Any, default: Any) -> Any:
-            with contextlib.suppress(Exception):
-                self._came()
-            return route(data, default)
+    ipykernel 7.4 asks the comm which of its threads a message is for. Where it doesn't, silence says nothing,
+    and False is returned.
+    """
+    comm = widget.comm
+    route: Callable[..., Any] | None = getattr(comm, "_reply_subshell_for", None)
+    if route is None:
+        return False
 
-        comm._reply_subshell_for = heard
-        return True
+    def heard(data: Any, default: Any) -> Any:
+        with contextlib.suppress(Exception):
+            if data.get("method") == "update":
+                told(data["state"])
+        return route(data, default)
+
+    comm._reply_subshell_for = heard
+    return True
 
 
 def _pulse() -> Any:
@@ -101,6 +120,5 @@ def _pulse() -> Any:
         min=0,
         max=2**31 - 1,
         interval=int(BEAT_S * 1000),
-        playing=True,
         layout={"display": "none"},
     )

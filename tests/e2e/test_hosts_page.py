@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import PICTURES, Open
 from fake_gpus import FakeGpus, provide
+from hosts import await_true
 from lab import Lab, Notebook
 from playwright.sync_api import Page, expect
 
@@ -140,6 +141,35 @@ def test_fifty_updates_a_second_leave_nothing_in_the_page(notebook: Open, box: B
     # The number before the cell. A page keeps 0.2 MB of whatever it has done, short or long.
     assert abs(lab.save() - size) < 100
     assert grown < 1_000_000
+
+
+QUICK = """from jupyter_remote.widgets import audience
+audience.BEAT_S, audience.GONE_S = 0.3, 5"""
+
+
+def test_samples_end_with_the_page_and_come_back_with_it(notebook: Open, box: Box, lab: Lab) -> None:
+    busy = "import time\nfor _ in range(60): time.sleep(0.1)\n"
+    busy += "print('following', status.following, status._audience._beat > 0)"
+    show = "status = jupyter_remote.host_status('box', interval=0.2)\nstatus"
+    one = notebook([box.begin, QUICK, show, busy])
+    one.run(1, 2, 3)
+    await_true(box.gpus.running)
+    # A kernel that is busy for longer still hears its page.
+    one.run(4)
+    expect(one.output(4)).to_contain_text("following True True")
+    one.save()
+    one.reload()
+    expect(one.output(3).locator(".widget-html .jr-meter").first).to_be_visible()
+    await_true(box.gpus.running)
+    one.page.goto("about:blank")
+    await_true(lambda: not box.gpus.running())
+    one.open()
+    expect(one.output(3).locator(".widget-html .jr-meter").first).to_be_visible()
+    await_true(box.gpus.running)
+    expect(one.output(3).locator(".jr-gone").filter(visible=True)).to_have_count(0)
+    # Its output is cleared.
+    one.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    await_true(lambda: not box.gpus.running())
 
 
 def test_a_widget_whose_kernel_has_gone_is_a_table(notebook: Open, box: Box, lab: Lab) -> None:

@@ -233,10 +233,10 @@ def test_who_looks(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     box._view_count = 2
     assert who.away() == ""
     who._counts = True  # as in a kernel whose ipykernel lets us hear the ticks
-    who._came()
+    who._ticked({"value": 1})
     now[0] += audience.GONE_S + 1
     assert who.away() == "the page is closed or asleep"
-    who._came()
+    who._ticked({"value": 1})
     assert (who.away(), len(came)) == ("", 4)
     Page("one", {"hidden": True})
     assert who.away() == "the page is hidden"
