@@ -35,6 +35,7 @@ class Audience:
 
     def __init__(self, widget: ipywidgets.DOMWidget, back: Callable[[], None]) -> None:
         self._back = back
+        self._widget = widget
         self._made = time.monotonic()
         self._beat = 0.0
         self._views = self._pulses = 0
@@ -50,11 +51,13 @@ class Audience:
         if page_hidden():
             return "the page is hidden"
         now = time.monotonic()
-        if self._seen and not self._views:
+        if self._seen and self._views < 1:
             return "it is shown nowhere"
         if not self._seen and not self._beat:
             return "" if now - self._made < _FIRST_S else "no page shows it"
         if self._counts and self._beat and now - self._beat > GONE_S:
+            # A page that was closed has not counted down; the next one counts on from here.
+            self._widget._view_count = self.pulse._view_count = 0
             return "the page is closed or asleep"
         return ""
 
@@ -84,6 +87,8 @@ class Audience:
         if "_view_count" in state:
             self._ticks(state["_view_count"] or 0)
         if asleep:
+            if "value" in state and self._views < 1:
+                self._widget._view_count = 1  # it was asleep, and its view is still there
             self._back()
 
 

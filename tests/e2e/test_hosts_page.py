@@ -144,11 +144,11 @@ def test_fifty_updates_a_second_leave_nothing_in_the_page(notebook: Open, box: B
 
 
 QUICK = """from jupyter_remote.widgets import audience
-audience.BEAT_S, audience.GONE_S = 0.3, 5"""
+audience.BEAT_S, audience.GONE_S = 0.3, 3"""
 
 
 def test_samples_end_with_the_page_and_come_back_with_it(notebook: Open, box: Box, lab: Lab) -> None:
-    busy = "import time\nfor _ in range(60): time.sleep(0.1)\n"
+    busy = "import time\nfor _ in range(40): time.sleep(0.1)\n"
     busy += "print('following', status.following, status._audience._beat > 0)"
     show = "status = jupyter_remote.host_status('box', interval=0.2)\nstatus"
     one = notebook([box.begin, QUICK, show, busy])
