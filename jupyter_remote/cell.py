@@ -120,8 +120,8 @@ def _own_hosts() -> str:
     if name := default_host.get():
         return name
     raise UsageError(
-        f"no host named. Valid: {', '.join(configuration().names())}, or an alias of ~/.ssh/config",
-        hint="Write %%remote HOST, or choose one for the notebook: jupyter_remote.host_picker()",
+        f"no host named. Valid: {', '.join(configuration().names())}, or an alias of ~/.ssh/config; "
+        "jupyter_remote.host_picker() chooses one for the notebook"
     )
 
 
