@@ -32,6 +32,7 @@ SUBJECTS = (
     "notebook_output",
     "variables",
     "gpus",
+    "host_widgets",
     "forward",
     "slurm",
 )

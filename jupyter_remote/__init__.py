@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .remote import Remote
     from .reports import report
     from .run import Run
+    from .widgets.picker import host_picker
+    from .widgets.status import host_status
 
 __all__ = [
     "Remote",
@@ -30,6 +32,8 @@ __all__ = [
     "compare",
     "connect",
     "errors",
+    "host_picker",
+    "host_status",
     "hosts",
     "load_ipython_extension",
     "metrics",
@@ -47,6 +51,8 @@ _LAZY = {
     "compare": (".comparison", "compare"),
     "connect": (".pool", "connect"),
     "errors": (".errors", ""),
+    "host_picker": (".widgets.picker", "host_picker"),
+    "host_status": (".widgets.status", "host_status"),
     "hosts": (".hosts", ""),
     "metrics": (".metrics", ""),
     "plot": (".plots", "plot"),
@@ -75,11 +81,12 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
     unload_ipython_extension(shell)  # loaded twice, it must not send a cell twice
     shell.register_magics(RemoteMagics)
-    from . import completion, inspection, prompt_widget
+    from . import completion, default_host, inspection, prompt_widget
 
     completion.install(shell)
     inspection.install(shell)
     prompt_widget.install(shell)
+    default_host.install()
     from .history import still_running
 
     if said := still_running(shell.user_ns):
@@ -88,11 +95,12 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Undo what :func:`load_ipython_extension` did to the shell; links and sessions stay."""
-    from . import completion, inspection, prompt_widget
+    from . import completion, default_host, inspection, prompt_widget
 
     completion.uninstall(shell)
     inspection.uninstall(shell)
     prompt_widget.uninstall(shell)
+    default_host.uninstall()
     loaded = shell.magics_manager.registry.get("RemoteMagics")
     if loaded is not None:
         loaded.auto.off()
