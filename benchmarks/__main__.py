@@ -24,6 +24,7 @@ SUBJECTS = (
     "metrics",
     "imports",
     "history",
+    "run_tables",
     "comparing",
     "sync_many",
     "sync_large",

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from .remote import Remote
     from .reports import report
     from .run import Run
+    from .widgets.board import campaign_board
     from .widgets.picker import host_picker
+    from .widgets.run_view import run_view
+    from .widgets.runs_table import runs_table
     from .widgets.status import host_status
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "Run",
     "__version__",
     "campaign",
+    "campaign_board",
     "compare",
     "connect",
     "errors",
@@ -39,6 +43,8 @@ __all__ = [
     "metrics",
     "plot",
     "report",
+    "run_view",
+    "runs_table",
     "unload_ipython_extension",
 ]
 
@@ -48,6 +54,7 @@ _LAZY = {
     "Run": (".run", "Run"),
     "__version__": (".agent.version", "VERSION"),
     "campaign": (".campaigns.starting", "campaign"),
+    "campaign_board": (".widgets.board", "campaign_board"),
     "compare": (".comparison", "compare"),
     "connect": (".pool", "connect"),
     "errors": (".errors", ""),
@@ -57,6 +64,8 @@ _LAZY = {
     "metrics": (".metrics", ""),
     "plot": (".plots", "plot"),
     "report": (".reports", "report"),
+    "run_view": (".widgets.run_view", "run_view"),
+    "runs_table": (".widgets.runs_table", "runs_table"),
 }
 
 
