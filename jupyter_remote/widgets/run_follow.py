@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 DRAW_S, METRICS_S, ARTIFACTS_S = 0.5, 1.0, 3.0
 # So few events are taken all, and with them the pictures that a run has shown; else the end of its log.
 WHOLE = 500
-# When a host that can't be reached is tried again.
-RETRY_S = 10.0
+# When a host that can't be reached is tried again: soon, and then less and less often.
+RETRY_S, SLOWEST_S = 1.0, 30.0
 PICTURES = 6
 LARGEST_PICTURE = 2 << 20
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg"}
@@ -141,6 +141,7 @@ class Follower:
     # What comes.
 
     def _follow(self, stop: threading.Event, taken: threading.Event) -> None:
+        pause = RETRY_S
         try:
             while not stop.is_set():
                 try:
@@ -151,7 +152,8 @@ class Follower:
                 except ConnectError as error:
                     self.error = error
                     self._dirty.set()
-                    stop.wait(RETRY_S)
+                    stop.wait(pause)
+                    pause = min(2 * pause, SLOWEST_S)
         except RemoteError as error:
             self.error = error
         finally:
