@@ -15,20 +15,36 @@ if TYPE_CHECKING:
     from . import errors, hosts, metrics
     from .agent.version import VERSION as __version__
     from .campaigns.starting import campaign
+    from .comparison import compare
+    from .plots import plot
     from .pool import connect
     from .remote import Remote
+    from .reports import report
     from .run import Run
+    from .widgets.board import campaign_board
+    from .widgets.picker import host_picker
+    from .widgets.run_view import run_view
+    from .widgets.runs_table import runs_table
+    from .widgets.status import host_status
 
 __all__ = [
     "Remote",
     "Run",
     "__version__",
     "campaign",
+    "campaign_board",
+    "compare",
     "connect",
     "errors",
+    "host_picker",
+    "host_status",
     "hosts",
     "load_ipython_extension",
     "metrics",
+    "plot",
+    "report",
+    "run_view",
+    "runs_table",
     "unload_ipython_extension",
 ]
 
@@ -38,10 +54,18 @@ _LAZY = {
     "Run": (".run", "Run"),
     "__version__": (".agent.version", "VERSION"),
     "campaign": (".campaigns.starting", "campaign"),
+    "campaign_board": (".widgets.board", "campaign_board"),
+    "compare": (".comparison", "compare"),
     "connect": (".pool", "connect"),
     "errors": (".errors", ""),
+    "host_picker": (".widgets.picker", "host_picker"),
+    "host_status": (".widgets.status", "host_status"),
     "hosts": (".hosts", ""),
     "metrics": (".metrics", ""),
+    "plot": (".plots", "plot"),
+    "report": (".reports", "report"),
+    "run_view": (".widgets.run_view", "run_view"),
+    "runs_table": (".widgets.runs_table", "runs_table"),
 }
 
 
@@ -66,11 +90,12 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
     unload_ipython_extension(shell)  # loaded twice, it must not send a cell twice
     shell.register_magics(RemoteMagics)
-    from . import completion, inspection, prompt_widget
+    from . import completion, default_host, inspection, prompt_widget
 
     completion.install(shell)
     inspection.install(shell)
     prompt_widget.install(shell)
+    default_host.install()
     from .history import still_running
 
     if said := still_running(shell.user_ns):
@@ -79,11 +104,12 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Undo what :func:`load_ipython_extension` did to the shell; links and sessions stay."""
-    from . import completion, inspection, prompt_widget
+    from . import completion, default_host, inspection, prompt_widget
 
     completion.uninstall(shell)
     inspection.uninstall(shell)
     prompt_widget.uninstall(shell)
+    default_host.uninstall()
     loaded = shell.magics_manager.registry.get("RemoteMagics")
     if loaded is not None:
         loaded.auto.off()

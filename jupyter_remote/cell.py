@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import jupyter_remote
 
+from . import default_host
 from .arriving import announcer, arriving, wanted
 from .autoremote import OFF
 from .bringing import bring_from_hosts, bring_variables, show_moved
-from .call import Start, describe_dry_run, run_arguments, some_hosts, start_or_say, typed
+from .call import Start, configuration, describe_dry_run, run_arguments, some_hosts, start_or_say, typed
 from .detached import show_detached
 from .display import NotebookSink, RemoteResult, show_kept, show_line, show_status
 from .errors import UsageError
@@ -50,7 +51,7 @@ def run_cell(shell: InteractiveShell, line: str, cell: str) -> RemoteResult | Ru
     """
     typed.set(f"%%remote {line}")
     values = parse(CELL, split_line(line))
-    hosts = some_hosts(values["hosts"], quiet=values["quiet"])
+    hosts = some_hosts(values["hosts"] or _own_hosts(), quiet=values["quiet"])
     host = hosts[0]
     if not cell.strip():
         raise UsageError(f"the cell is empty: write below the %%remote line what {host} is to run")
@@ -94,19 +95,36 @@ def switch(auto: AutoRemote, line: str) -> None:
         UsageError, ConfigError: the words are wrong; it is as it was.
     """
     words = split_line(line)
-    if not words:
+    if not words and (auto.line or not default_host.get()):
         print(f"cells go to: {auto.line}" if auto.line else "cells run here")
     elif words == [OFF]:
         auto.off()
         print("cells run here again")
     else:
         spec = parse(CELL, words, "%autoremote")["hosts"]
+        if not spec:
+            spec = _own_hosts()
+            line = f"{spec} {line}"
         hosts = some_hosts(spec)
         # What `any` means is decided once: the cells of a notebook share their variables.
         auto.on(line.strip() if spec.partition(":")[0] != "any" else line.strip().replace(spec, hosts[0], 1))
         print(
             f"every following cell goes to {', '.join(hosts)}; %%local runs one here, %autoremote off ends it"
         )
+
+
+def _own_hosts() -> str:
+    """The hosts of cells that name none.
+
+    Raises:
+        UsageError: this notebook has no such choice.
+    """
+    if name := default_host.get():
+        return name
+    raise UsageError(
+        f"no host named. Valid: {', '.join(configuration().names())}, or an alias of ~/.ssh/config; "
+        "jupyter_remote.host_picker() chooses one for the notebook"
+    )
 
 
 def _run_together(

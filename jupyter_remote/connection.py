@@ -159,8 +159,9 @@ class Connection:
         self._decoder = Decoder(magic=True)
         self._streams: dict[int, Stream] = {}
         self._next = 1
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see `forget`
         self._write_lock = threading.Lock()
+        self._writer = 0
         self._closed = False
         self._why: Exception | None = None
         self._silence = ""
@@ -293,6 +294,7 @@ class Connection:
             ConnectionLost: the link is gone.
         """
         with self._write_lock:
+            self._writer = threading.get_ident()
             try:
                 self._channel.write(data)
             except ConnectionLost:
@@ -304,14 +306,26 @@ class Connection:
                 self._closed = True
                 self._channel.close()
                 raise
+            finally:
+                self._writer = 0
 
     def forget(self, stream: Stream) -> None:
-        """Drops a stream; when answers may still come, the agent is told that nobody reads them."""
+        """Drops a stream; when answers may still come, the agent is told that nobody reads them.
+
+        The garbage collector calls this too, in any thread: in one that opens a stream, or in mid-frame.
+        """
         with self._lock:
             known = self._streams.pop(stream.number, None)
-        if known is not None and not stream.over and not self._closed:
-            with contextlib.suppress(ConnectionLost):
-                self.write(encode(stream.number, m.Cancel()))
+        if known is None or stream.over or self._closed:
+            return
+        if self._writer != threading.get_ident():
+            self._cancel(stream)
+        else:
+            threading.Thread(target=self._cancel, args=(stream,), daemon=True).start()
+
+    def _cancel(self, stream: Stream) -> None:
+        with contextlib.suppress(ConnectionLost):
+            self.write(encode(stream.number, m.Cancel()))
 
     @property
     def alive(self) -> bool:
@@ -327,11 +341,13 @@ class Connection:
         """Asks for a sign of life, unless somebody is writing just now. The answer belongs to no stream."""
         if self._closed or not self._write_lock.acquire(blocking=False):
             return
+        self._writer = threading.get_ident()
         try:
             self._channel.write(encode(self._number(), m.Ping()))
         except ConnectionLost:
             self._closed = True
         finally:
+            self._writer = 0
             self._write_lock.release()
 
     def lose(self, why: str) -> None:

@@ -30,6 +30,10 @@ class Frames(Protocol):
         """No more are wanted."""
         ...
 
+    def deliver(self, frame: Frame | None) -> None:
+        """Wakes who waits: with a frame, or None for the end."""
+        ...
+
 
 @dataclass(frozen=True)
 class Event:

@@ -24,6 +24,8 @@ PATIENCE_S = 20.0
 
 # What a listing has of the code.
 HEAD = 200
+# Of one statement; SQLite's own limit was 999 for long.
+MOST_VALUES = 500
 
 # One entry per version of the schema; never changed once released, only appended to.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -197,6 +199,20 @@ class Store:
         """
         wanted = (prefix, prefix + "\x7f", limit)
         return self._rows("SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", wanted)
+
+    def rows(self, ids: Iterable[str]) -> dict[str, Row]:
+        """The runs of these ids, as far as known, with the head of their code; by id.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        names = ", ".join((*COLUMNS[:-1], f"substr(source, 1, {HEAD}) AS source"))
+        wanted, found = list(ids), []
+        for at in range(0, len(wanted), MOST_VALUES):
+            some = wanted[at : at + MOST_VALUES]
+            marks = ", ".join("?" * len(some))
+            found += self._rows(f"SELECT {names} FROM runs WHERE id IN ({marks})", some)
+        return {row["id"]: row for row in found}
 
     def archived(self) -> set[str]:
         """The ids of runs that are in an archive.

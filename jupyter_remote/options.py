@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 from .option_types import Argument, Command, Kind, Option
 from .options_campaigns import CAMPAIGN
+from .options_compare import COMPARE
 from .options_env import ENV as ENVIRONMENTS
 from .options_hosts import HOST_COMMANDS
 from .options_runs import CLEAN, HISTORY, RUNS
 from .options_words import (
     BASH,
+    CELL_HOSTS,
     CWD,
     DETACH,
     DRY_RUN,
@@ -51,7 +53,7 @@ __all__ = ["AUTOREMOTE", "CELL", "LINE", "Argument", "Command", "Kind", "Option"
 CELL = Command(
     "%%remote",
     "Run the cell on a host: sync the workspace, run, stream back what it prints, draws and raises.",
-    arguments=(HOSTS,),
+    arguments=(CELL_HOSTS,),
     options=(
         NO_SYNC, SESSION, FRESH, BASH, SCRIPT, SEND, FETCH, PULL, CWD, ENV, PASS_ENV, GPUS, MIN_FREE, WAIT,
         LAUNCHER, SET, TIMEOUT, DETACH, LABEL, METRICS, METRIC_FILES, DRY_RUN, QUIET, OUTPUT,
@@ -73,7 +75,7 @@ CELL = Command(
 AUTOREMOTE = Command(
     "%autoremote",
     "Send every following cell to a host, as `%%remote` does; `off` ends it, `%%local` runs one here.",
-    arguments=(HOSTS,),
+    arguments=(CELL_HOSTS,),
     options=CELL.options,
     examples=("%autoremote dgx01", "%autoremote dgx01 --session training", "%autoremote off"),
 )
@@ -169,6 +171,7 @@ LINE = Command(
         ),
         ENVIRONMENTS,
         CAMPAIGN,
+        COMPARE,
         RUNS,
         HISTORY,
         CLEAN,

@@ -6,6 +6,7 @@ Read by `options.py`, which is what everybody else imports.
 from __future__ import annotations
 
 from .option_types import Argument, Command, Option
+from .options_compare import REPORT
 
 STATES = "queued, starting, running, finished, failed, stopped or lost"
 
@@ -115,6 +116,7 @@ RUNS = Command(
             ),
             options=(JSON,),
         ),
+        REPORT,
     ),
     default="list",
     examples=("%remote runs", "%remote runs diff 20261122-0145 20261122-0152"),

@@ -11,6 +11,13 @@ HOSTS = Argument(
     "`any` (of some: any:a,b or any:@group) is the one with most GPU memory free",
     kind="hosts",
 )
+CELL_HOSTS = Argument(
+    HOSTS.key,
+    HOSTS.metavar,
+    f"{HOSTS.help}; without it the notebook's own host",
+    required=False,
+    kind="hosts",
+)
 HOST = Argument("host", "HOST", "the host's name")
 SOME_HOSTS = Argument(
     "hosts", "HOST", "hosts; all configured ones when none is named", required=False, many=True

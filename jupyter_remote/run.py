@@ -125,9 +125,10 @@ class Run(RunResults):
         return self
 
     def detach(self) -> None:
-        """Takes no more events for now; whoever asks for them later gets them from there on."""
+        """Takes no more events for now, also in a thread that waits; who asks later goes on from there."""
         self._stopped = True
         self._stream.close()
+        self._stream.deliver(None)
 
     def check(self) -> Run:
         """Raises when the run did not end well.
@@ -272,6 +273,8 @@ class Run(RunResults):
             with self._watched():
                 while not self.done:
                     frame = self._next_frame()
+                    if frame is None:
+                        return
                     if not isinstance(frame.message, m.Events):
                         raise ProtocolError(f"a {type(frame.message).__name__} among events", host=self.host)
                     yield from self._unpack(frame.message.events, frame.payload)
@@ -295,15 +298,16 @@ class Run(RunResults):
             self._job_words = words
             self.on_job(words)
 
-    def _next_frame(self) -> Frame:
-        while True:
-            try:
+    def _next_frame(self) -> Frame | None:
+        """The next one; None when it was told from another thread to take no more."""
+        while not self._stopped:
+            with suppress(ConnectionLost):
                 frame = self._stream.receive()
                 self._link.works()
                 return frame
-            except ConnectionLost:
-                pass
-            self._resume()
+            if not self._stopped:
+                self._resume()
+        return None
 
     def _resume(self) -> None:
         """Goes on after the last event over another connection.

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 _SHORTEST_S = 0.05
 
 
+def check_interval(interval: float) -> None:
+    """Refuse what is no time between two samples.
+
+    Raises:
+        UsageError: it isn't.
+    """
+    if not _SHORTEST_S <= interval < float("inf"):
+        raise UsageError(f"{interval!r} is no interval: at least {_SHORTEST_S:g} seconds")
+
+
 class Samples:
     """An iterator of samples, as dictionaries, without an end; a context manager, which closes it.
 
     A sample has ``time`` (by the host's clock), ``load``, ``cpu`` (percent of all processors, None at first),
-    ``cpu_count``, ``memory``, ``gpus`` and ``gpu_error``, as `Remote.status` has them. Only the newest is
-    ever on its way: who takes them slowly misses some, and holds up nobody.
+    ``cpu_count``, ``memory``, ``disk`` (of the home), ``gpus`` and ``gpu_error``, as `Remote.status` has
+    them. Only the newest is ever on its way: who takes them slowly misses some, and holds up nobody.
 
     Args:
         connection: to the host.
@@ -34,8 +44,7 @@ class Samples:
     """
 
     def __init__(self, connection: Connection, interval: float, who: bool, leases: str | None) -> None:
-        if not _SHORTEST_S <= interval < float("inf"):
-            raise UsageError(f"{interval!r} is no interval: at least {_SHORTEST_S:g} seconds")
+        check_interval(interval)
         self._stream = connection.request(m.Sample(int(interval * 1000), int(who), leases))
         self._host = connection.host.name
         self._first = True

@@ -39,6 +39,23 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
+def table_width(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """Return how many columns of a terminal the table takes when nothing is folded."""
+    from rich.cells import cell_len
+
+    widths = [cell_len(column) for column in columns]
+    for row in rows:
+        for number, cell in enumerate(row):
+            lines = "" if cell is None else str(cell)
+            widths[number] = max([widths[number], *(cell_len(line) for line in lines.splitlines())])
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def terminal_width() -> int:
+    """Return how many columns there are where this process shows tables."""
+    return _console().width
+
+
 def make_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Return the table, for a console of rich."""
     from rich.table import Table

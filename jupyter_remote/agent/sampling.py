@@ -26,6 +26,8 @@ WHO_EVERY = 10.0
 AMD_EVERY = 5.0
 # How long after a failure the driver is asked again.
 AGAIN = 10.0
+# A disk fills slowly, and a home on a network is not to be asked each second.
+DISK_EVERY = 30.0
 _FIELDS = ["index", *gpus.LIVE]
 
 
@@ -47,6 +49,8 @@ class Sampler:
         self._busy = stats.processor_time()
         self._known: dict[str, Any] = {}
         self._asked = 0.0
+        self._disk: dict[str, int] = {}
+        self._weighed = 0.0
 
     def close(self) -> None:
         """Ends it, and its program, from whichever thread."""
@@ -157,7 +161,15 @@ class Sampler:
         share = None
         if before and self._busy and self._busy[1] > before[1]:
             share = round(100 * (self._busy[0] - before[0]) / (self._busy[1] - before[1]), 1)
-        return {"time": time.time(), "cpu_count": os.cpu_count(), "cpu": share, **stats.load(), **self._known}
+        now = time.monotonic()
+        if not self._weighed or now - self._weighed > DISK_EVERY:
+            self._weighed = now
+            try:
+                self._disk = stats.disk(os.path.expanduser("~"))
+            except OSError:
+                self._disk = {}  # a home that is not there now
+        told = {"time": time.time(), "cpu_count": os.cpu_count(), "cpu": share, "disk": {"home": self._disk}}
+        return {**told, **stats.load(), **self._known}
 
 
 def send_samples(stream: Stream, sampler: Sampler) -> None:

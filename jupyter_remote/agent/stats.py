@@ -19,7 +19,7 @@ def host_status(state: str) -> dict[str, Any]:
         "hostname": socket.gethostname(),
         "cpu_count": os.cpu_count(),
         **load(),
-        "disk": {"home": _disk(os.path.expanduser("~")), "state": _disk(state), "tmp": _disk("/tmp")},
+        "disk": {"home": disk(os.path.expanduser("~")), "state": disk(state), "tmp": disk("/tmp")},
         **look(),
     }
 
@@ -61,6 +61,7 @@ def _memory() -> dict[str, int]:
     return {"total": values["MemTotal"], "available": values.get("MemAvailable", values["MemFree"])}
 
 
-def _disk(path: str) -> dict[str, int]:
+def disk(path: str) -> dict[str, int]:
+    """How large the file system of a folder is, and how much of it is free."""
     usage = shutil.disk_usage(path)
     return {"total": usage.total, "free": usage.free}

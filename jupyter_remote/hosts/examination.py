@@ -21,7 +21,7 @@ from ..errors import (
     RemoteError,
 )
 from ..transports import make_transport
-from ..transports.prompt import RememberingPrompter, TerminalPrompter
+from ..transports.prompt import FrontPrompter, RememberingPrompter
 from . import local_facts, probing, shell_probe
 from .checks_python import OLDEST
 from .facts import Facts
@@ -69,7 +69,7 @@ def examine(
         ask: who answers questions; None for the terminal or notebook.
         patience: seconds that the agent may take to answer once there is a link.
     """
-    prompter = RememberingPrompter(ask or TerminalPrompter())
+    prompter = RememberingPrompter(ask or FrontPrompter())
     local: dict[str, Any] = {}
     looking = threading.Thread(target=lambda: local.update(local_facts.look(host)), daemon=True)
     looking.start()

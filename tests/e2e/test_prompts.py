@@ -124,6 +124,23 @@ def test_the_button_of_another_widget_connects(notebook: Open, two: SshHost) -> 
     expect(box(lab, 1)).to_have_count(0)
 
 
+def test_a_host_of_the_picker_is_tested(notebook: Open, two: SshHost) -> None:
+    lab = notebook(["import jupyter_remote\njupyter_remote.host_picker()"])
+    lab.run(1)
+    lab.output(1).get_by_placeholder("Enter chooses").fill("two")
+    expect(lab.output(1).locator("select option")).to_have_count(2)  # and key-and-two
+    lab.output(1).get_by_role("button", name="Test").click()
+    for name, answer in (("Password", PASSWORD), ("Verification code", code())):
+        expect(lab.output(1)).to_contain_text(name)
+        box(lab, 1).fill(answer)
+        lab.picture()
+        box(lab, 1).press("Enter")
+    expect(lab.output(1)).to_contain_text("%remote doctor two")
+    expect(lab.output(1)).to_contain_text("✓ leftovers")
+    expect(lab.output(1)).not_to_contain_text("No such comm")  # what others say meanwhile is theirs
+    assert PASSWORD not in saved(lab)
+
+
 def test_an_unknown_host_key(notebook: Open, ssh_host: SshHost) -> None:
     server = ssh_host.start(known=False)
     ssh_host.alias("new", HostName=HOST, Port=server.port)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import psutil
@@ -42,6 +44,22 @@ def test_a_module_of_the_workspace_is_brought_and_a_fresh_run_sees_its_edit(plac
     assert place.printed("import model; print(model.SIZE)", fresh=True) == "22\n"
     (place.workspace / "model.py").unlink()
     assert place.run("import model", fresh=True).error["ename"] == "ModuleNotFoundError"  # type: ignore[index]
+
+
+def test_events_that_nobody_took_to_their_end_are_collected_wherever_that_happens(local: Place) -> None:
+    connection = local.remote.connection()
+    for lock in (connection._lock, connection._write_lock):
+        run = local.remote.run_cell("import time; print(1, flush=True); time.sleep(600)", fresh=True)
+        next(run.events())
+        run_id, stream = run.id, run._stream.number
+        del run
+        with lock:
+            connection._writer = threading.get_ident() if lock is connection._write_lock else 0
+            gc.collect()  # it hung here, when the collector came by itself
+            connection._writer = 0
+        assert stream not in connection._streams
+        local.remote.attach(run_id).stop()
+        assert local.remote.attach(run_id).wait().state == "stopped"
 
 
 def test_a_sync_tells_how_far_it_has_come(local: Place) -> None:

@@ -56,6 +56,7 @@ def test_the_list_of_commands_is_complete() -> None:
         "CHANGELOG.md",
         "docs/input.md",
         "docs/runs.md",
+        "docs/compare.md",
         "docs/hosts-many.md",
         "docs/hosts.md",
         "docs/gpus.md",

@@ -136,8 +136,9 @@ def test_a_plain_python_has_a_session_of_its_own(monkeypatch: pytest.MonkeyPatch
 
 def test_the_public_names_are_pinned() -> None:
     assert set(jupyter_remote.__all__) == {
-        "Remote", "Run", "__version__", "campaign", "connect", "errors", "hosts", "load_ipython_extension",
-        "metrics", "unload_ipython_extension",
+        "Remote", "Run", "__version__", "campaign", "campaign_board", "compare", "connect", "errors",
+        "host_picker", "host_status", "hosts", "load_ipython_extension", "metrics", "plot", "report",
+        "run_view", "runs_table", "unload_ipython_extension",
     }  # fmt: skip
     for name in jupyter_remote.__all__:
         assert getattr(jupyter_remote, name) is not None
