@@ -94,6 +94,7 @@ class Query:
     Args:
         host, label, notebook, campaign: equal to this.
         states: one of these.
+        text: in the id, label, code or command; letters in either case.
         since: started at that time or later, seconds since the epoch.
         before: older than the run of this id: the last one of the page before.
         deleted: those in a trash, instead of the others.
@@ -105,6 +106,7 @@ class Query:
     notebook: str | None = None
     campaign: str | None = None
     states: Sequence[str] = ()
+    text: str | None = None
     since: float | None = None
     before: str | None = None
     deleted: bool = False
@@ -124,6 +126,11 @@ class Query:
         elif self.states:
             where.append(f"state IN ({', '.join('?' * len(self.states))})")
             values += self.states
+        if self.text:
+            escaped = self.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+            searched = ("id", "label", "source", "command")
+            where.append("(" + " OR ".join(rf"{name} LIKE ? ESCAPE '\'" for name in searched) + ")")
+            values += [f"%{escaped}%"] * len(searched)
         if self.since is not None:
             where.append("id >= ?")
             values.append(time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.since)))
@@ -257,6 +264,16 @@ class Store:
                 f"AND r.state IN ({states}) AND NOT r.deleted)"
             )
         return {row["host"]: row["seen"] for row in self._rows(text, ())}
+
+    def unfinished_counts(self) -> dict[str, int]:
+        """How many runs of each host were not seen to end.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        states = ", ".join(f"'{state}'" for state in UNFINISHED)
+        text = f"SELECT host, COUNT(*) AS runs FROM runs WHERE state IN ({states}) AND NOT deleted GROUP BY host"
+        return {row["host"]: row["runs"] for row in self._rows(text, ())}
 
     def remember(self, name: str, campaign_id: str, hosts: Sequence[str], project: Path) -> None:
         """Notes where a campaign was started, and for which folder here.

@@ -22,7 +22,7 @@ from .errors import (
 )
 from .greeting import Address, address_of, greets
 from .linkstate import LinkState, Told
-from .transports.prompt import FrontPrompter, RememberingPrompter
+from .transports.prompt import RememberingPrompter, front_prompter
 
 if TYPE_CHECKING:
     from .agent import messages as m
@@ -46,13 +46,15 @@ class HostLink:
     Args:
         host: the resolved settings.
         ask: who answers questions; None for the terminal or notebook.
+
+    Attributes:
         reopened: called before another connection is opened: what was known through the last one is void.
     """
 
-    def __init__(self, host: HostConfig, ask: Prompter | None, reopened: Callable[[], None]) -> None:
+    def __init__(self, host: HostConfig, ask: Prompter | None = None) -> None:
         self.host = host
-        self._ask = RememberingPrompter(ask or FrontPrompter())
-        self._reopened = reopened
+        self.reopened: list[Callable[[], None]] = []
+        self._ask = RememberingPrompter(ask or front_prompter(host.name))
         self._changed = threading.Condition()
         self._live: Connection | None = None
         self._opened = 0.0
@@ -168,7 +170,8 @@ class HostLink:
         """Opens a connection; `_opening` is ours."""
         try:
             self._bury()
-            self._reopened()
+            for forget in self.reopened:
+                forget()
             opened = Connection.open(self.host, ask, meanwhile)
         except BaseException:
             with self._changed:

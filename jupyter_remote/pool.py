@@ -1,4 +1,4 @@
-"""The remotes of this process: one for each host, workspace and settings, so that its link is used again."""
+"""The remotes of this process: one for each host, workspace and settings; all workspaces share a host's link."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import Config
+from .hostlink import HostLink
 from .remote import Remote
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _pool: dict[tuple[str, Path, str], Remote] = {}
 # The one that was asked for last.
 _latest: dict[tuple[str, Path], Remote] = {}
+# By the host's settings.
+_links: dict[str, HostLink] = {}
 _pool_lock = threading.Lock()
 
 
@@ -25,6 +28,12 @@ def live(name: str) -> Remote | None:
     with _pool_lock:
         found = [remote for key, remote in _pool.items() if key[:2] == (name, root)]
     return next((remote for remote in reversed(found) if remote.link.live is not None), None)
+
+
+def links() -> list[HostLink]:
+    """The links of all hosts, open or not."""
+    with _pool_lock:
+        return list(_links.values())
 
 
 def any_live() -> bool:
@@ -81,6 +90,9 @@ def _remote(
         if latest is None or latest.host is not host or latest.link.closed:
             key = (name, root, host.model_dump_json())
             if key not in _pool or _pool[key].link.closed:
-                _pool[key] = Remote(host, root, ask)
+                link = _links.get(key[2])
+                if link is None or link.closed:
+                    link = _links[key[2]] = HostLink(host, ask)
+                _pool[key] = Remote(host, root, ask, link)
             latest = _latest[name, root] = _pool[key]
         return latest

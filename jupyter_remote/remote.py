@@ -42,10 +42,14 @@ class Remote(HostVerbs):
         host: the resolved settings.
         workspace: the local project folder.
         ask: who answers questions; None for the terminal or notebook.
+        link: to the same host, when other workspaces use it too.
     """
 
-    def __init__(self, host: HostConfig, workspace: Path, ask: Prompter | None = None) -> None:
-        super().__init__(host, HostLink(host, ask, self._forget))
+    def __init__(
+        self, host: HostConfig, workspace: Path, ask: Prompter | None = None, link: HostLink | None = None
+    ) -> None:
+        super().__init__(host, link or HostLink(host, ask))
+        self.link.reopened.append(self._forget)
         self.workspace = workspace
         self._orders = Orders(host, workspace)
         self.mirror = self._orders.mirror

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..config_file import Document, complaints, dotted
@@ -19,6 +19,9 @@ from ..errors import ConfigError, UsageError
 from ..remote import Remote
 from .examination import PATIENCE_S, Examination, examine
 from .facts import to_save
+
+if TYPE_CHECKING:
+    from ..transports import Prompter
 
 _TARGET = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^@:\s/]+))(?::(?P<port>\d+))?/?"
@@ -92,19 +95,22 @@ def with_values(config: Config, name: str, values: dict[str, Any]) -> HostConfig
     return Config((*config.documents, document)).host(name)
 
 
-def prepare(target: Target, workspace: Path, patience: float = PATIENCE_S) -> Prepared:
+def prepare(
+    target: Target, workspace: Path, patience: float = PATIENCE_S, ask: Prompter | None = None
+) -> Prepared:
     """Looks at the host; where only a Python outside its PATH would do, that one is taken.
 
     Args:
         target: the host.
         workspace: the project folder here, whose mirror gets a place there.
         patience: seconds that the agent may take to answer once there is a link.
+        ask: who answers questions; None for the terminal or notebook.
     """
-    found = examine(target.host, mirror_of(target.host, workspace), patience=patience)
+    found = examine(target.host, mirror_of(target.host, workspace), ask, patience)
     if found.python is not None:
         values = {**target.values, "python": found.python}
         host = target.host.model_copy(update={"python": found.python})
-        second = examine(host, mirror_of(host, workspace), patience=patience)
+        second = examine(host, mirror_of(host, workspace), ask, patience)
         if second.problem is None:
             return Prepared(Target(target.name, values, host), second)
     return Prepared(target, found)

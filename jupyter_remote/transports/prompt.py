@@ -9,6 +9,7 @@ import getpass
 import re
 import sys
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,10 @@ handed_over: ContextVar[bool] = ContextVar("handed_over", default=False)
 
 # How a question about an unknown host key ends; a widget makes buttons of it.
 TRUST = "Trust it? yes (and remember it) / once / no: "
+
+# Who is asked in this process about a host of that name, where it is neither a terminal's nor a kernel's: a
+# Jupyter server puts its pages here.
+front: Callable[[str], Prompter] | None = None
 
 # By the path of the key; what `ssh` needs as text when it asks for what was answered before.
 passphrases: dict[str, Secret] = {}
@@ -88,6 +93,11 @@ class FrontPrompter:
         from .. import prompt_widget  # most questions are asked at a prompt
 
         return prompt_widget.ask(prompt, secret=secret, cell=cell)
+
+
+def front_prompter(host: str) -> Prompter:
+    """Who is asked about a host when the caller names nobody."""
+    return FrontPrompter() if front is None else front(host)
 
 
 class RememberingPrompter:
