@@ -84,6 +84,13 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+def _jupyter_server_extension_points() -> list[dict[str, object]]:
+    """What a Jupyter server loads (it asks for this by name)."""
+    from .server.app import RemoteServerApp
+
+    return [{"module": "jupyter_remote.server.app", "app": RemoteServerApp}]
+
+
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register `%%remote` and `%remote` (IPython calls this for `%load_ext jupyter_remote`)."""
     from .magics import RemoteMagics

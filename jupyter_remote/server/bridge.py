@@ -50,7 +50,9 @@ class Lane:
                 raise Busy("the server has too much to do")
             self._work.put(work)
             if self._work.qsize() > self._idle and len(self._threads) < self._most:
-                thread = threading.Thread(target=self._serve, name=f"jupyter-remote {self._name}", daemon=True)
+                thread = threading.Thread(
+                    target=self._serve, name=f"jupyter-remote {self._name}", daemon=True
+                )
                 self._threads.append(thread)
                 thread.start()
 

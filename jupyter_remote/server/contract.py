@@ -55,7 +55,10 @@ def read_body(template: str, method: str, raw: bytes) -> dict[str, Any]:
             raise ValueError("not an object")
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the request's body is not a JSON object: {error}") from None
-    check(_pointer("paths", template, method.lower(), "requestBody", "content", "application/json", "schema"), body)
+    check(
+        _pointer("paths", template, method.lower(), "requestBody", "content", "application/json", "schema"),
+        body,
+    )
     return dict(body)
 
 

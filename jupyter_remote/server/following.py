@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from ..errors import RemoteError
 from ..events import Event
@@ -235,5 +234,3 @@ def _reply(run: Run, request: int, answer: str) -> None:
         run.answer(request, str(answer))
     except RemoteError:
         pass  # the link is down and nobody follows it; the question is still open there
-
-

@@ -10,7 +10,19 @@ from ..gpu_words import who
 from ..history_rows import Row, document_of
 
 RUN_FIELDS = (
-    *("id", "host", "state", "kind", "label", "notebook", "session", "campaign", "step", "project", "command"),
+    *(
+        "id",
+        "host",
+        "state",
+        "kind",
+        "label",
+        "notebook",
+        "session",
+        "campaign",
+        "step",
+        "project",
+        "command",
+    ),
     *("created", "started", "ended", "seconds", "exit_code", "reason", "rerun_of", "git_commit", "git_dirty"),
     *("cpu_seconds", "peak_memory", "gpu_memory", "seen"),
 )

@@ -66,7 +66,19 @@ class Operation:
 
     def document(self) -> dict[str, Any]:
         """As ``Operation`` of rest-api.yml."""
-        names = ("id", "action", "host", "run", "state", "text", "fraction", "result", "error", "created", "ended")
+        names = (
+            "id",
+            "action",
+            "host",
+            "run",
+            "state",
+            "text",
+            "fraction",
+            "result",
+            "error",
+            "created",
+            "ended",
+        )
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -140,7 +152,9 @@ class Operations:
             raise NotFound(f"there is no operation {identity}")
         return found
 
-    def start(self, action: str, work: Work, *, host: str | None = None, run: str | None = None) -> dict[str, Any]:
+    def start(
+        self, action: str, work: Work, *, host: str | None = None, run: str | None = None
+    ) -> dict[str, Any]:
         """Begins one, in the loop.
 
         Args:
@@ -153,7 +167,9 @@ class Operations:
             Busy: too much goes on already.
         """
         if host is not None and len(self.of_host(host)) >= AT_ONCE:
-            raise Busy(f"{AT_ONCE} operations go on already", host=host, hint="Wait for them, or cancel some.")
+            raise Busy(
+                f"{AT_ONCE} operations go on already", host=host, hint="Wait for them, or cancel some."
+            )
         operation = Operation(action, host, run, lambda one: self._bridge.post(self._publish, one))
         self._bridge.start(lambda: self._do(operation, work))
         self._known[operation.id] = operation

@@ -125,7 +125,9 @@ class Output:
         """``CellOutputs``, without its host: as a notebook keeps them, with the middle of a long text left out."""
         with self._lock:
             first, total = max(self._cleared, self._spool.first), self._total()
-            spans = [(first, total)] if total - first <= 2 * FEW else [(first, first + FEW), (total - FEW, total)]
+            spans = (
+                [(first, total)] if total - first <= 2 * FEW else [(first, first + FEW), (total - FEW, total)]
+            )
             outputs: list[dict[str, Any]] = []
             for span in spans:
                 if span is not spans[0]:

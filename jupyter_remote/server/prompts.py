@@ -95,10 +95,16 @@ class Prompts:
             raise NotFound("this question waits for no answer any more")
         question.take(None if answer is None else Secret(answer))
 
-    def withdraw(self, *, operation: str | None = None, run: str | None = None, identity: str | None = None) -> None:
+    def withdraw(
+        self, *, operation: str | None = None, run: str | None = None, identity: str | None = None
+    ) -> None:
         """Takes back the questions of an operation, of a run, or one; who waits for them is told."""
         for one in list(self._open.values()):
-            if identity == one.id or (operation or run) and (operation, run) in ((one.operation, None), (None, one.run)):
+            if (
+                identity == one.id
+                or ((operation or run)
+                and (operation, run) in ((one.operation, None), (None, one.run)))
+            ):
                 self._take_back(one.id)
                 one.take(None)
 

@@ -18,7 +18,9 @@ _PARTS = re.compile(
     r"|\x1b[P^_X][^\x1b]*\x1b\\|\x1b[^\[\]P^_X]|[\r\n\x08]|[^\x00-\x08\x0a-\x1f\x7f]+|[\x00-\x1f\x7f]"
 )
 # A sequence that may go on in the next piece.
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:? -/]{0,64}|\][^\x07\x1b]{0,4096}\x1b?|[P^_X][^\x1b]{0,4096}\x1b?)?\Z")
+_UNFINISHED = re.compile(
+    r"\x1b(?:\[[0-9;:? -/]{0,64}|\][^\x07\x1b]{0,4096}\x1b?|[P^_X][^\x1b]{0,4096}\x1b?)?\Z"
+)
 
 
 class Line(NamedTuple):
@@ -241,7 +243,15 @@ class Screen:
 class _Style:
     """The colours in force, as the shortest sequence that sets them."""
 
-    _OFF = {"22": ("1", "2"), "23": ("3",), "24": ("4",), "25": ("5",), "27": ("7",), "28": ("8",), "29": ("9",)}
+    _OFF = {
+        "22": ("1", "2"),
+        "23": ("3",),
+        "24": ("4",),
+        "25": ("5",),
+        "27": ("7",),
+        "28": ("8",),
+        "29": ("9",),
+    }
 
     def __init__(self) -> None:
         self.code = ""
