@@ -272,7 +272,8 @@ class Store:
             HistoryError: the file can't be read.
         """
         states = ", ".join(f"'{state}'" for state in UNFINISHED)
-        text = f"SELECT host, COUNT(*) AS runs FROM runs WHERE state IN ({states}) AND NOT deleted GROUP BY host"
+        where = f"state IN ({states}) AND NOT deleted"
+        text = f"SELECT host, COUNT(*) AS runs FROM runs WHERE {where} GROUP BY host"
         return {row["host"]: row["runs"] for row in self._rows(text, ())}
 
     def remember(self, name: str, campaign_id: str, hosts: Sequence[str], project: Path) -> None:

@@ -1,4 +1,4 @@
-"""The remotes of this process: one for each host, workspace and settings; all workspaces share a host's link."""
+"""The remotes of this process: one for each host, workspace and settings; workspaces share links."""
 
 from __future__ import annotations
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
 
 BASE = "/jupyter-remote/api"
 AUTH_RESOURCE = "jupyter-remote"
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def permitted(action: str) -> Callable[[Method], Method]:
+    """Lets nobody in who is not logged in, and may not do that with our resource.
+
+    Args:
+        action: ``read``, ``write`` or ``execute``, for the server's authorizer.
+    """
+
+    def decorate(method: Method) -> Method:
+        guarded: Any = authorized(action)
+        return cast(Method, web.authenticated(guarded(method)))
+
+    return decorate
 
 
 class ApiHandler(APIHandler):  # type: ignore[misc,unused-ignore]
@@ -124,8 +141,7 @@ class ApiHandler(APIHandler):  # type: ignore[misc,unused-ignore]
 class NoSuchRoute(ApiHandler):
     """Every other path below ours."""
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, path: str) -> None:
         raise web.HTTPError(404, "there is no such route")
 

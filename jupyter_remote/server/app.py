@@ -1,4 +1,4 @@
-"""The extension as a Jupyter server loads it: its settings and its routes. All else is imported when it is used.
+"""The extension as a server loads it: its settings and its routes. The rest is imported when it is used.
 
 A server that starts with it pays some milliseconds; `benchmarks/` has the figure.
 """
@@ -49,10 +49,8 @@ class RemoteServerApp(ExtensionApp):
         from .websocket import EventsHandler
 
         shared = {"extension": self}
-        routes: list[tuple[str, Any, dict[str, Any]]] = [
-            (BASE + route(handler.template), handler, shared)
-            for handler in (*HANDLERS, *RUN_HANDLERS, EventsHandler)
-        ]
+        handlers: list[Any] = [*HANDLERS, *RUN_HANDLERS, EventsHandler]
+        routes = [(BASE + route(handler.template), handler, shared) for handler in handlers]
         self.handlers.extend([*routes, (BASE + "(?P<path>(?:/.*)?)", NoSuchRoute, shared)])
 
     def manager(self) -> Manager:

@@ -90,7 +90,7 @@ def _rows(found: Found) -> dict[str, Any]:
     own = Patterns(list(map(str, patterns))) if patterns else None
     began = found.row.get("started") or found.row.get("created") or 0.0
     until = found.row.get("ended") or float("inf")
-    rows = Pulled(os.path.join(folder, STATE_FOLDER)).rows()
+    rows = Pulled(str(folder / STATE_FOLDER)).rows()
     return {
         path: row
         for path, row in rows.items()

@@ -1,4 +1,4 @@
-"""The one place where the event loop meets the blocking core: work goes to threads, news come back to the loop.
+"""The one place where the event loop meets the blocking core: work goes to threads, news come back to it.
 
 There are two lanes, so that hosts which don't answer never keep the history or the configuration waiting. The
 threads are daemons: one that waits for a dead host doesn't keep the server from ending.
@@ -7,6 +7,7 @@ threads are daemons: one that waits for a dead host doesn't keep the server from
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -121,10 +122,8 @@ class Bridge:
 
     def post(self, news: Callable[..., object], *args: object) -> None:
         """Calls it in the loop, soon; from any thread."""
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody is left to be told
             self._loop.call_soon_threadsafe(news, *args)
-        except RuntimeError:
-            pass  # the loop has ended, and nobody is left to be told
 
     async def _run(self, lane: Lane, work: Callable[..., T], args: tuple[object, ...]) -> T:
         done: asyncio.Future[T] = self._loop.create_future()

@@ -179,8 +179,9 @@ def _validator(pointer: str) -> Any:
 
 @cache
 def _registry() -> Any:
-    from referencing import Registry, Resource
+    from referencing import Registry
     from referencing.jsonschema import DRAFT202012
 
-    resource: Resource[Any] = Resource(contents=document(), specification=DRAFT202012)
-    return Registry().with_resource(_URI, resource)
+    resource: Any = DRAFT202012.create_resource(document())
+    registry: Any = Registry()
+    return registry.with_resource(_URI, resource)

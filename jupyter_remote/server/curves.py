@@ -1,4 +1,4 @@
-"""Metrics and comparisons as documents of rest-api.yml. Used in threads; links are used, and none is opened."""
+"""Metrics and comparisons as documents of rest-api.yml. Used in threads; no link is opened."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ What is made of the events is `output.py`'s business.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -49,7 +50,7 @@ class Followed:
         self.run: Run | None = None
         self._changed = changed
         self._asks = asks
-        self._stopped = False
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -59,7 +60,7 @@ class Followed:
 
     def begin(self) -> None:
         """Follows it, unless all is here or it is followed already."""
-        if self.output.complete or self.busy or self._stopped:
+        if self.output.complete or self.busy or self._stopped.is_set():
             return
         self._thread = threading.Thread(
             target=self._follow, name=f"jupyter-remote follow {self.found.id}", daemon=True
@@ -68,7 +69,7 @@ class Followed:
 
     def end(self) -> threading.Thread | None:
         """Follows it no more; the thread ends soon."""
-        self._stopped = True
+        self._stopped.set()
         if self.run is not None:
             self.run.detach()
         return self._thread
@@ -79,7 +80,7 @@ class Followed:
             run.on_link = self._link
             self.run = run
             self.output.tell(None, run.state)
-            if self._stopped:
+            if self._stopped.is_set():
                 run.detach()
                 return
             for event in run.events():
@@ -89,7 +90,7 @@ class Followed:
                 elif event.kind in ("input_reply", "end"):
                     self._asks(self, None)
                 self._changed()
-                if self._stopped:
+                if self._stopped.is_set():
                     return
         except RemoteError as error:
             self.output.tell(problem_of(error))
@@ -230,7 +231,5 @@ class Following:
 
 
 def _reply(run: Run, request: int, answer: str) -> None:
-    try:
+    with contextlib.suppress(RemoteError):  # the link is down, and the question is still open there
         run.answer(request, str(answer))
-    except RemoteError:
-        pass  # the link is down and nobody follows it; the question is still open there

@@ -1,21 +1,17 @@
-"""The routes about hosts, operations and questions, as thin as they come; those about runs: `run_handlers.py`.
+"""The routes about hosts, operations and questions, thin; those about runs are in `run_handlers.py`.
 
 What may come in is said by rest-api.yml, what is done by `manager.py`.
 """
 
 from __future__ import annotations
 
-from jupyter_server.auth.decorator import authorized
-from tornado import web
-
-from .api import ApiHandler
+from .api import ApiHandler, permitted
 
 
 class VersionHandler(ApiHandler):
     template = "/version"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self) -> None:
         self.answer(self.manager.version())
 
@@ -23,13 +19,11 @@ class VersionHandler(ApiHandler):
 class HostsHandler(ApiHandler):
     template = "/hosts"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self) -> None:
         self.answer(await self.manager.hosts.listing())
 
-    @web.authenticated
-    @authorized("execute")
+    @permitted("execute")
     async def post(self) -> None:
         body = self.body()
         if body.get("setup", True):
@@ -41,18 +35,15 @@ class HostsHandler(ApiHandler):
 class HostHandler(ApiHandler):
     template = "/hosts/{host}"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, host: str) -> None:
         self.answer(await self.manager.hosts.detail(self.value("host")))
 
-    @web.authenticated
-    @authorized("execute")
+    @permitted("execute")
     async def patch(self, host: str) -> None:
         self.answer(await self.manager.change_host(self.value("host"), self.body()["settings"]))
 
-    @web.authenticated
-    @authorized
+    @permitted("write")
     async def delete(self, host: str) -> None:
         await self.manager.remove_host(self.value("host"))
         self.nothing()
@@ -61,8 +52,7 @@ class HostHandler(ApiHandler):
 class HostActionHandler(ApiHandler):
     template = "/hosts/{host}/{action}"
 
-    @web.authenticated
-    @authorized("execute")
+    @permitted("execute")
     async def post(self, host: str, action: str) -> None:
         host, action = self.value("host"), self.value("action")
         await self.manager.hosts.document(host)
@@ -72,8 +62,7 @@ class HostActionHandler(ApiHandler):
 class SessionHandler(ApiHandler):
     template = "/hosts/{host}/sessions/{session}"
 
-    @web.authenticated
-    @authorized
+    @permitted("write")
     async def delete(self, host: str, session: str) -> None:
         host = self.value("host")
         await self.manager.hosts.document(host)
@@ -84,8 +73,7 @@ class SessionHandler(ApiHandler):
 class SessionsHandler(ApiHandler):
     template = "/sessions"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self) -> None:
         self.answer({"sessions": self.manager.hosts.sessions(self.values().get("host"))})
 
@@ -93,8 +81,7 @@ class SessionsHandler(ApiHandler):
 class OperationsHandler(ApiHandler):
     template = "/operations"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self) -> None:
         self.answer({"operations": self.manager.operations.listing()})
 
@@ -102,13 +89,11 @@ class OperationsHandler(ApiHandler):
 class OperationHandler(ApiHandler):
     template = "/operations/{operation}"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, operation: str) -> None:
         self.answer(self.manager.operations.get(self.value("operation")).document())
 
-    @web.authenticated
-    @authorized
+    @permitted("write")
     async def delete(self, operation: str) -> None:
         self.manager.operations.cancel(self.value("operation"))
         self.nothing()
@@ -117,8 +102,7 @@ class OperationHandler(ApiHandler):
 class PromptsHandler(ApiHandler):
     template = "/prompts"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self) -> None:
         self.answer({"prompts": self.manager.prompts.listing()})
 
@@ -126,8 +110,7 @@ class PromptsHandler(ApiHandler):
 class PromptHandler(ApiHandler):
     template = "/prompts/{prompt}"
 
-    @web.authenticated
-    @authorized
+    @permitted("write")
     async def post(self, prompt: str) -> None:
         self.manager.prompts.answer(self.value("prompt"), self.body().get("answer"))
         self.nothing()

@@ -1,10 +1,11 @@
 """The hosts as they are known here, at once: what is configured, how the links are, what was seen last.
 
-What is done with a host is in `host_actions.py`. Everything here is called in the loop, except where it says so.
+What is done with a host is in `host_actions.py`. Everything here is called in the loop, unless it says so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -250,10 +251,8 @@ class HostBook:
         self._hub.wake()
 
     def _start(self, work: Callable[[], None]) -> None:
-        try:
+        with contextlib.suppress(Busy):  # the next look does it
             self._bridge.start(work)
-        except Busy:
-            pass  # the next look does it
 
     def _set(self, name: str, state: str, reason: dict[str, Any] | None = None) -> None:
         known = self._known.setdefault(name, _Known())

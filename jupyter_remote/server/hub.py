@@ -70,4 +70,4 @@ class Hub:
             if key not in seen:
                 seen.add(key)
                 chosen.append(event)
-        return reversed(chosen)
+        return iter(chosen[::-1])

@@ -1,4 +1,4 @@
-"""Everything that the pages of one server share: hosts, runs, operations, questions, and what keeps them fresh.
+"""What the pages of one server share: hosts, runs, operations, questions, and what keeps them fresh.
 
 Handlers ask this, and it asks the core through the bridge. It is made with the first request.
 """
@@ -6,6 +6,7 @@ Handlers ask this, and it asks the core through the bridge. It is made with the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -129,7 +130,7 @@ class Manager:
         founds = [await self.runs.find(one) for one in dict.fromkeys(run_ids)]
         return await self.bridge.there(self.curves.compared, founds, metric, points)
 
-    async def artifacts(self, run_id: str) -> dict[str, Any]:
+    async def artifact_list(self, run_id: str) -> dict[str, Any]:
         """``Artifacts`` of rest-api.yml.
 
         Raises:
@@ -180,10 +181,8 @@ class Manager:
         self._news.set()
 
     def _begun(self, found: Found) -> None:
-        try:
+        with contextlib.suppress(Busy):  # it is followed when somebody looks at it
             self.following.get(found)
-        except Busy:
-            pass  # it is followed when somebody looks at it
         self.look_soon()
 
     # What keeps it fresh.
@@ -197,10 +196,8 @@ class Manager:
                 LOG.debug("jupyter_remote: %s", error.message)
             except Exception:  # a fault of ours must not end it
                 LOG.exception("jupyter_remote: a look at hosts and runs failed")
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), TICK_S)
-            except TimeoutError:
-                pass
 
     async def _look(self) -> None:
         hosts, runs = set[str](), set[str]()

@@ -99,7 +99,7 @@ class Output:
             return {**self._facts(), "from_line": start, "lines": self._lines(start, start + count)}
 
     def news(self, version: int, settled: int) -> dict[str, Any] | None:
-        """``OutputEvent`` for who knows that version, with so many settled lines; None when nothing is new."""
+        """``OutputEvent`` for who knows that version, with so many settled lines; None for no news."""
         with self._lock:
             if version == self.version:
                 return None
@@ -122,7 +122,7 @@ class Output:
             return None if found["data"] is None else {"data": found["data"], "metadata": found["metadata"]}
 
     def cell(self) -> dict[str, Any]:
-        """``CellOutputs``, without its host: as a notebook keeps them, with the middle of a long text left out."""
+        """``CellOutputs``, without its host: as a notebook has them, a long text without its middle."""
         with self._lock:
             first, total = max(self._cleared, self._spool.first), self._total()
             spans = (

@@ -1,7 +1,7 @@
 """One page at the other end of a websocket: what it wants, what it knows, and what it is told next.
 
-A page is told what has changed since it was told last, whenever its socket has room. So a slow page gets fewer
-and fuller messages, holds up nobody, and nothing piles up for it.
+A page is told what has changed since it was told last, whenever its socket has room. So a slow page gets
+fewer and fuller messages, holds up nobody, and nothing piles up for it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Page:
         self._hub = manager.hub
         self._send = send
         self._seq = since
+        self._comes_back = since is not None
         self._check = check
         self._news = asyncio.Event()
         # What the page knows of each host that it watches.
@@ -99,9 +100,9 @@ class Page:
             hello = await self._manager.hello()
             self._seq = hello["seq"]
             yield hello
-        elif not self._greeted:
+        elif self._comes_back:
             yield {"subject": "hello", "seq": self._seq, "server": self._hub.server, "resumed": True}
-        self._greeted = True
+        self._comes_back = False
         for event in self._hub.since(self._seq):
             self._seq = event["seq"]
             yield event
@@ -109,8 +110,6 @@ class Page:
             yield self._problems.pop(0)
         for message in [*self._sampled(), *self._printed()]:
             yield message
-
-    _greeted = False
 
     def _sampled(self) -> Iterator[dict[str, Any]]:
         for host, before in list(self._samples.items()):

@@ -1,4 +1,4 @@
-"""Paths that pages name: below the server's folder, or refused. Nothing else decides where a page may reach."""
+"""Paths that pages name: below the server's folder, or refused. Where a page may reach is decided here."""
 
 from __future__ import annotations
 

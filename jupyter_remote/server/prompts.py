@@ -100,10 +100,8 @@ class Prompts:
     ) -> None:
         """Takes back the questions of an operation, of a run, or one; who waits for them is told."""
         for one in list(self._open.values()):
-            if (
-                identity == one.id
-                or ((operation or run)
-                and (operation, run) in ((one.operation, None), (None, one.run)))
+            if identity == one.id or (
+                (operation or run) and (operation, run) in ((one.operation, None), (None, one.run))
             ):
                 self._take_back(one.id)
                 one.take(None)

@@ -1,6 +1,6 @@
 """The runs as the local history knows them, and who else notes something there.
 
-What is done with a run is in `run_actions.py`. Reading is done in threads; nothing here asks a host, except `ask`.
+What is done with a run is in `run_actions.py`. Reading is done in threads; only `ask` asks a host.
 """
 
 from __future__ import annotations

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from jupyter_server.auth.decorator import authorized
-from tornado import web
-
-from .api import ApiHandler
+from .api import ApiHandler, permitted
 from .problems import NotFound
 
 _BLOCK = 1 << 18
@@ -16,13 +13,11 @@ _BLOCK = 1 << 18
 class RunsHandler(ApiHandler):
     template = "/runs"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self) -> None:
         self.answer(await self.manager.runs.listing(self.values()))
 
-    @web.authenticated
-    @authorized("execute")
+    @permitted("execute")
     async def post(self) -> None:
         body = self.body()
         await self.manager.hosts.document(body["host"])
@@ -32,13 +27,11 @@ class RunsHandler(ApiHandler):
 class RunHandler(ApiHandler):
     template = "/runs/{run}"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, run: str) -> None:
         self.answer(await self.manager.runs.detail(self.value("run")))
 
-    @web.authenticated
-    @authorized
+    @permitted("write")
     async def patch(self, run: str) -> None:
         run, label = self.value("run"), self.body()["label"]
         found = await self.manager.runs.find(run)
@@ -48,8 +41,7 @@ class RunHandler(ApiHandler):
 class RunActionHandler(ApiHandler):
     template = "/runs/{run}/{action}"
 
-    @web.authenticated
-    @authorized("execute")
+    @permitted("execute")
     async def post(self, run: str, action: str) -> None:
         run, action = self.value("run"), self.value("action")
         found, options = await self.manager.runs.find(run), self.body()
@@ -60,8 +52,7 @@ class RunActionHandler(ApiHandler):
 class OutputHandler(ApiHandler):
     template = "/runs/{run}/output"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, run: str) -> None:
         values = self.values()
         self.answer(await self.manager.output(values["run"], values["from_line"], values["lines"]))
@@ -70,8 +61,7 @@ class OutputHandler(ApiHandler):
 class DisplayHandler(ApiHandler):
     template = "/runs/{run}/displays/{number}"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, run: str, number: str) -> None:
         display = await self.manager.display(self.value("run"), self.value("number"))
         if display is None:
@@ -82,8 +72,7 @@ class DisplayHandler(ApiHandler):
 class CellHandler(ApiHandler):
     template = "/runs/{run}/cell"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, run: str) -> None:
         self.answer(await self.manager.cell(self.value("run")))
 
@@ -91,8 +80,7 @@ class CellHandler(ApiHandler):
 class MetricsHandler(ApiHandler):
     template = "/runs/{run}/metrics"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, run: str) -> None:
         values = self.values()
         self.answer(await self.manager.metrics(values["run"], values["points"], values.get("name")))
@@ -101,17 +89,15 @@ class MetricsHandler(ApiHandler):
 class ArtifactsHandler(ApiHandler):
     template = "/runs/{run}/artifacts"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, run: str) -> None:
-        self.answer(await self.manager.artifacts(self.value("run")))
+        self.answer(await self.manager.artifact_list(self.value("run")))
 
 
 class ArtifactHandler(ApiHandler):
     template = "/runs/{run}/artifact"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self, run: str) -> None:
         values = self.values()
         download = await self.manager.artifact(values["run"], values["path"])
@@ -133,8 +119,7 @@ class ArtifactHandler(ApiHandler):
 class CompareHandler(ApiHandler):
     template = "/compare"
 
-    @web.authenticated
-    @authorized
+    @permitted("read")
     async def get(self) -> None:
         values = self.values()
         ids = values["ids"].split(",")

@@ -5,6 +5,7 @@ No connection is opened here: looking at a panel must not log in anywhere.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -47,10 +48,8 @@ class Sampler:
         """Ends it, soon."""
         self._closed = True
         if self._samples is not None:
-            try:
+            with contextlib.suppress(RemoteError):  # the link is gone, and the thread with it
                 self._samples.close()
-            except RemoteError:
-                pass  # the link is gone, and the thread with it
 
     def _follow(self) -> None:
         try:

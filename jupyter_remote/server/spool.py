@@ -1,4 +1,4 @@
-"""The settled lines of one run's output, in files of this machine that have no name: any range costs the same.
+"""The settled lines of one run's output, in files without a name: any range costs the same.
 
 The files are gone with the process, however that ends. What a line means is not known here.
 """

@@ -1,4 +1,4 @@
-"""The websocket of events: who may, and what goes through it. What a page is told is `pages.py`'s business."""
+"""The websocket of events: who may, and what goes through it. What a page is told: `pages.py`."""
 
 from __future__ import annotations
 

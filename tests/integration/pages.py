@@ -61,7 +61,9 @@ class Server:
         log: what it prints.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, token: str, root: Path, log: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], port: int, token: str, root: Path, log: Path
+    ) -> None:
         self.process = process
         self.port = port
         self.token = token
@@ -225,12 +227,21 @@ def launch(root: Path, *options: str, env: dict[str, str] | None = None) -> Serv
     log = root.parent / f"server-{port}.log"
     root.mkdir(exist_ok=True)
     argv = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={port}"]
-    argv += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"]
+    argv += [
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={root}",
+        f"--IdentityProvider.token={token}",
+    ]
     argv += ["--ServerApp.jpserver_extensions={'jupyter_remote': True}", "--ServerApp.ip=127.0.0.1"]
     argv += ["--RemoteServerApp.check_answers=True", *options]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=root, env={**os.environ, **(env or {})}
+            argv,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            cwd=root,
+            env={**os.environ, **(env or {})},
         )
     server = Server(process, port, token, root, log)
     deadline = time.monotonic() + PATIENCE_S
