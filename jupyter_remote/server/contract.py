@@ -51,15 +51,16 @@ def read_body(template: str, method: str, raw: bytes) -> dict[str, Any]:
         return {}
     try:
         body = json.loads(raw)
-        if isinstance(body, str) or raw != raw.strip(b"\0"):
-            raise ValueError("not an object")
+        json.dumps(body, ensure_ascii=False).encode()  # half a character can't be written anywhere
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the request's body is not a JSON object: {error}") from None
+    if not isinstance(body, dict):
+        raise Invalid("the request's body is not an object")
     check(
         _pointer("paths", template, method.lower(), "requestBody", "content", "application/json", "schema"),
         body,
     )
-    return dict(body)
+    return body
 
 
 def read_parameters(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -242,9 +243,9 @@ class Manager:
         prompt.front = self._front
         self.prompts.close()
         threads = [*self.following.close(), *self.hosts.close()]
-        links = pool.links()
-        closing = asyncio.gather(*(asyncio.to_thread(link.close) for link in links), return_exceptions=True)
-        await asyncio.wait([closing], timeout=PATIENCE_S)
+        for link in pool.links():
+            threads.append(threading.Thread(target=link.close, name="jupyter-remote close", daemon=True))
+            threads[-1].start()
         until = time.monotonic() + PATIENCE_S
         while any(thread.is_alive() for thread in threads) and time.monotonic() < until:
             await asyncio.sleep(0.02)

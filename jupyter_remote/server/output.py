@@ -11,7 +11,7 @@ from collections import deque
 from typing import Any
 
 from ..events import Event
-from .screen import Line, Screen
+from .screen import UNCHANGED, Line, Screen
 from .spool import Spool
 
 # Lines of an event: who is shown more reads what it shows.
@@ -152,12 +152,10 @@ class Output:
         self._keep(self._screen.feed(stream, text))
 
     def _keep(self, settled: list[Line]) -> None:
-        first = self._spool.total + self._screen.changed
         if settled:
-            first = min(first, self._spool.total)
             self._spool.append([_encode(line) for line in settled])
-        self._screen.changed = len(self._screen.rows)
-        self._changed(first)
+        first, self._screen.changed = self._screen.changed, UNCHANGED
+        self._changed(min(first, self._total()))
 
     def _changed(self, first: int) -> None:
         if self._read or not self._changes:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from .problems import Invalid
 
+_LONGEST_NAME = 255
+
 
 def below(root: Path, path: str) -> Path:
     """The path of a file or folder below `root`; it needs not be there.
@@ -21,6 +23,8 @@ def below(root: Path, path: str) -> Path:
         raise Invalid(f"{path[:200]!r} is not a path below the server's folder")
     if ".." in path.split("/"):
         raise Invalid(f"{path[:200]!r} leads out of the server's folder")
+    if any(len(part) > _LONGEST_NAME for part in path.split("/")):
+        raise Invalid(f"{path[:200]!r} has a name that is too long")
     try:
         base = root.resolve()
         found = (base / path).resolve()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 # Lines that the cursor may go back to; a longer way up is more than a screen.
 HEIGHT = 60
 LONGEST = 4000
+UNCHANGED = 1 << 62
 _SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _PARTS = re.compile(
     r"\x1b\[(?P<arguments>[0-9;:?]*)[ -/]*(?P<final>[@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
@@ -84,12 +85,14 @@ class Screen:
 
     Attributes:
         rows: the lines that are not settled, the oldest first.
-        changed: the index in `rows` of the first one that has changed; set back by who reads it.
+        settled: how many lines are.
+        changed: the number of the first line that has changed; set to `UNCHANGED` by who reads it.
     """
 
     def __init__(self) -> None:
         self.rows: list[_Row] = []
-        self.changed = 0
+        self.settled = 0
+        self.changed = UNCHANGED
         self._row = 0
         self._column = 0
         self._style = _Style()
@@ -121,6 +124,7 @@ class Screen:
         lines = [row.line() for row in self.rows]
         while lines and lines[-1].text == "" and lines[-1].display < 0 and len(lines) == len(self.rows):
             lines.pop()
+        self.settled += len(lines)
         self.rows, self._row, self._column = [], 0, 0
         return lines
 
@@ -131,9 +135,11 @@ class Screen:
         if not others:
             return
         if len(others) > HEIGHT and max(map(len, others)) <= LONGEST:
+            self.changed = min(self.changed, self.settled + len(self.rows))
             settled.extend([row.line() for row in self.rows])
             settled.extend([Line(one, stream) for one in others[:-HEIGHT]])
-            self.rows, self._row, self._column, self.changed = [_Row(stream)], 0, 0, 0
+            self.settled += len(self.rows) + len(others) - HEIGHT
+            self.rows, self._row, self._column = [_Row(stream)], 0, 0
             one, *others = others[-HEIGHT:]
             self._write(self.rows[0], one, stream)
         for one in others:
@@ -188,7 +194,7 @@ class Screen:
         else:
             start = 0 if arguments == "2" else self._column
             del cells[start:], row.styles[start:]
-        self.changed = min(self.changed, self._row)
+        self._touch()
 
     def _now(self, stream: str) -> _Row:
         while self._row >= len(self.rows):
@@ -197,6 +203,7 @@ class Screen:
 
     def _line_end(self, stream: str) -> None:
         self._now(stream)
+        self._touch()
         self._row += 1
         self._column = 0
         if self._row == len(self.rows):
@@ -205,7 +212,7 @@ class Screen:
     def _write(self, row: _Row, text: str, stream: str) -> None:
         if not text:
             return
-        self.changed = min(self.changed, self._row)
+        self._touch()
         if not row.width:
             row.stream = stream
         while self._column + len(text) > LONGEST and self._row == len(self.rows) - 1:
@@ -230,6 +237,9 @@ class Screen:
         row.styles[self._column : end] = [self._style.code] * len(text)
         self._column = end
 
+    def _touch(self) -> None:
+        self.changed = min(self.changed, self.settled + self._row)
+
     def _settle(self, settled: list[Line]) -> None:
         """Takes away what can't change any more."""
         over = min(len(self.rows) - HEIGHT, self._row)
@@ -237,7 +247,7 @@ class Screen:
             settled.extend([row.line() for row in self.rows[:over]])
             del self.rows[:over]
             self._row -= over
-            self.changed = max(0, self.changed - over)
+            self.settled += over
 
 
 class _Style:
