@@ -97,12 +97,18 @@ class ArtifactsHandler(ApiHandler):
 class ArtifactHandler(ApiHandler):
     template = "/runs/{run}/artifact"
 
+    @property
+    def content_security_policy(self) -> str:
+        """As for all routes, and in a sandbox."""
+        return f"{super().content_security_policy}; sandbox"
+
     @permitted("read")
     async def get(self, run: str) -> None:
         values = self.values()
         download = await self.manager.artifact(values["run"], values["path"])
         with download.file as file:
             # Whatever it holds, no browser runs it or takes it for a page of this server.
+            self.set_header("Content-Type", "application/octet-stream")
             self.set_header(
                 "Content-Disposition", f"attachment; filename*=UTF-8''{quote(download.name, safe='')}"
             )

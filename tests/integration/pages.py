@@ -73,8 +73,9 @@ class Server:
     def ask(
         self,
         method: str,
-        path: str,
+        route: str,
         body: object = None,
+        /,
         *,
         headers: dict[str, str] | None = None,
         token: str | None = None,
@@ -86,13 +87,13 @@ class Server:
         sent = {"Authorization": f"token {self.token if token is None else token}", **(headers or {})}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
-            connection.request(method, BASE + path + asked, raw, {k: v for k, v in sent.items() if v})
+            connection.request(method, BASE + route + asked, raw, {k: v for k, v in sent.items() if v})
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.headers), answer.read())
         finally:
             connection.close()
 
-    def get(self, path: str, **query: object) -> Json:
+    def get(self, path: str, /, **query: object) -> Json:
         """A document."""
         answer = self.ask("GET", path, **query)
         assert answer.status == 200, answer
@@ -258,23 +259,32 @@ def launch(root: Path, *options: str, env: dict[str, str] | None = None) -> Serv
         time.sleep(0.05)
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Server]:
-    """A server whose folder is `work`; sessions on the built-in host are ended with it."""
-    server = launch(tmp_path / "work")
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests of a module: it takes a second or two to start."""
+    one = launch(tmp_path_factory.mktemp("server") / "work")
     try:
-        yield server
-        with contextlib.suppress(AssertionError, OSError):
-            end_sessions(server)
+        yield one
     finally:
-        server.stop()
-    assert "Traceback" not in server.log.read_text(), server.log.read_text()[-5000:]
+        one.stop()
+    assert "Traceback" not in one.log.read_text(), one.log.read_text()[-5000:]
 
 
-def end_sessions(server: Server) -> None:
-    """Ends the sessions of all hosts that are connected."""
+@pytest.fixture
+def served(server: Server) -> Iterator[Server]:
+    """The same, with neither sessions nor links nor hosts left of the tests before."""
+    yield server
+    tidy(server)
+
+
+def tidy(server: Server) -> None:
+    """Ends sessions and links, and forgets hosts."""
     for host in server.get("/hosts")["hosts"]:
+        name = host["name"]
         if host["state"] == "connected":
-            server.do(f"/hosts/{host['name']}/refresh")
-    for session in server.get("/sessions")["sessions"]:
-        server.do(f"/hosts/{session['host']}/sessions/{session['name']}", method="DELETE")
+            server.do(f"/hosts/{name}/refresh")
+            for session in server.get("/sessions", host=name)["sessions"]:
+                server.do(f"/hosts/{name}/sessions/{session['name']}", method="DELETE")
+            server.do(f"/hosts/{name}/disconnect")
+        if host["defined_in"] not in ("built-in", "ssh config"):
+            assert server.ask("DELETE", f"/hosts/{name}").status == 204

@@ -1,8 +1,9 @@
-"""rest-api.yml and the handlers say the same, in both directions; and what it refuses before anybody sees it."""
+"""rest-api.yml and the handlers say the same, in both directions; what it refuses before anybody sees it."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def test_every_action_of_the_document_is_there_and_no_other() -> None:
         assert set(schemas[name]["enum"]) == done - {"remote", "set_up", "place", "follow", "change"}
 
 
+def test_the_page_about_it_names_every_route_method_and_setting() -> None:
+    from jupyter_remote.server.app import RemoteServerApp
+
+    page = (Path(__file__).parents[2] / "docs" / "server.md").read_text()
+    told = dict(re.findall(r"^\| `(/\S+)` \| ([A-Z, ]+) \|", page, re.MULTILINE))
+    paths = contract.document()["paths"]
+    assert told == {path: ", ".join(v.upper() for v in VERBS if v in item) for path, item in paths.items()}
+    settings = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert settings == {
+        name for name, trait in RemoteServerApp.class_own_traits(config=True).items() if trait.help
+    } - {"extension_url"}
+
+
 def test_the_document_is_valid_openapi() -> None:
     validator = pytest.importorskip("openapi_spec_validator")
     validator.validate(contract.document())
@@ -54,8 +68,6 @@ def test_every_schema_is_used_and_resolves() -> None:
 
 
 def test_names_in_a_path_can_lead_nowhere() -> None:
-    import re
-
     for template in (
         "/hosts/{host}",
         "/runs/{run}",
