@@ -30,6 +30,7 @@ SUBJECTS = (
     "sync_large",
     "sync_wan",
     "viewing",
+    "server",
     "notebook_output",
     "variables",
     "gpus",
