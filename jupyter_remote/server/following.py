@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..errors import RemoteError
+from ..errors import AuthenticationError, HostKeyError, RemoteError
 from ..events import Event
 from ..linkstate import LinkState
 from ..run import Run
@@ -92,6 +92,9 @@ class Followed:
                 self._changed()
                 if self._stopped.is_set():
                     return
+        except (AuthenticationError, HostKeyError) as error:
+            error.hint = f"Connect to {self.found.host} in the panel, where you are asked."
+            self.output.tell(problem_of(error))
         except RemoteError as error:
             self.output.tell(problem_of(error))
         except OSError as error:

@@ -65,6 +65,7 @@ class HostBook:
         self._known: dict[str, _Known] = {}
         self._shown: dict[str, dict[str, Any]] = {}
         self._samplers: dict[str, Sampler] = {}
+        self._config: object = None
 
     def config(self) -> Config:
         """What is configured; from any thread.
@@ -112,10 +113,20 @@ class HostBook:
         names = self._known if host is None else [host]
         return [one for name in names if name in self._known for one in self._known[name].sessions]
 
-    async def check(self) -> None:
-        """Tells the pages what has changed in the configuration and in the numbers of runs."""
+    async def check(self, runs_changed: bool) -> None:
+        """Tells the pages what has changed in the configuration and in the numbers of runs.
+
+        Args:
+            runs_changed: whether these may have.
+        """
+        config = await self._bridge.here(_loaded, self.root)
+        if config == self._config and not runs_changed:
+            return
+        first, self._config = self._config is None, config
         before = self._shown
         told = await self.listing()
+        if first:
+            return  # pages that are there have asked for all of them
         for name in before.keys() - self._shown.keys():
             self._hub.publish("host", name, name=name, host=None)
         for host in told["hosts"]:
@@ -289,6 +300,14 @@ def _configured(root: Path) -> tuple[dict[str, dict[str, Any]], dict[str, list[s
     names = [*config.names(), *config.aliases()]
     entries = {name: entry for name in names if (entry := _entry(config, name, counts)) is not None}
     return entries, {name: list(members) for name, members in config.groups.items()}
+
+
+def _loaded(root: Path) -> object:
+    """The configuration, the same object as long as no file has changed; what is wrong with it as a text."""
+    try:
+        return Config.load(root)
+    except ConfigError as error:
+        return str(error)
 
 
 def _one(root: Path, name: str) -> dict[str, Any]:

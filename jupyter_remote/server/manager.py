@@ -88,6 +88,7 @@ class Manager:
 
     async def hello(self) -> dict[str, Any]:
         """The whole state, for a page that begins."""
+        await self.runs.check()  # what happens after this moment is told
         hosts = await self.hosts.listing()
         facts = {"seq": self.hub.seq, "server": self.hub.server, "resumed": False}
         operations, prompts = self.operations.listing(), self.prompts.listing()
@@ -213,9 +214,7 @@ class Manager:
         self.hosts.watch(hosts)
         if not self.hub.listeners:
             return
-        if await self.runs.check():
-            self.hub.wake()
-        await self.hosts.check()
+        await self.hosts.check(await self.runs.check())
         self.hosts.ask()
         if time.monotonic() - self._refreshed > REFRESH_S:
             self._refreshed = time.monotonic()

@@ -64,8 +64,8 @@ def test_a_cell_is_run_watched_and_found_again(served: Server) -> None:
         hello = page.subject("hello")
         assert not hello["resumed"] and [one["name"] for one in hello["hosts"]["hosts"]] == ["local"]
         assert served.done("/hosts/local/connect") == {"host": "local"}
-        assert page.subject("host", name="local")["host"]["state"] == "connecting"
-        assert page.next(lambda one: one["subject"] == "host" and one["host"]["state"] == "connected")
+        for state in ("connecting", "connected"):
+            page.next(lambda one, state=state: one["subject"] == "host" and one["host"]["state"] == state)
         page.say(subscribe=["samples:local"])
         assert page.subject("sample", host="local")["sample"]["cpu_count"]
         code = "import sys\nfor n in range(300): print('line', n)\nprint('bad', file=sys.stderr)\n6 * 7"
@@ -227,7 +227,7 @@ def test_artifacts_are_pulled_and_downloaded_and_nothing_else(served: Server) ->
         ".jupyter-remote/pulled.json",
         "\0",
     ):
-        assert served.ask("GET", f"/runs/{run}/artifact", path=path).status == 404, path
+        assert served.ask("GET", f"/runs/{run}/artifact", path=path).status in (404, 422), path
     (served.root / "plot.svg").unlink()
     (served.root / "plot.svg").symlink_to("/etc/passwd")
     assert served.ask("GET", f"/runs/{run}/artifact", path="plot.svg").status == 404
