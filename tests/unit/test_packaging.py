@@ -29,7 +29,10 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> Non
     with wheel:
         names = wheel.namelist()
     info = f"jupyter_remote_cells-{VERSION}.dist-info"
-    assert {name.partition("/")[0] for name in names} == {"jupyter_remote", info}
+    data = f"jupyter_remote_cells-{VERSION}.data"
+    assert {name.partition("/")[0] for name in names} == {"jupyter_remote", info, data}
+    beside = {"/".join(name.split("/")[2:6]) for name in names if name.startswith(data)}
+    assert beside == {"etc/jupyter/jupyter_server_config.d/jupyter_remote.json"}
     packaged = {name for name in names if name.endswith(".py")}
     package = (ROOT / "jupyter_remote").rglob("*.py")
     assert packaged == {path.relative_to(ROOT).as_posix() for path in package}
