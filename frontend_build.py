@@ -1,0 +1,146 @@
+"""Builds the JupyterLab panel: a build hook of hatchling, and `scripts/panel`'s program.
+
+What is built depends on the sources alone, so it is left alone while they are as they were. An sdist carries it
+and needs no Node.js. Without Node.js a source tree is installed without the panel, and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+SOURCES = ROOT / "labextension"
+OUTPUT = ROOT / "jupyter_remote" / "labextension"
+STAMP = OUTPUT / "sources.sha256"
+# What the bundler (rspack 2) runs on.
+NEEDED = "Node.js 20.19 or newer (of 22: 22.12 or newer)"
+# Its value "1" makes a missing Node.js an error; set in continuous integration.
+REQUIRE = "JR_REQUIRE_LABEXTENSION"
+# Its value "1" leaves the panel as it is, built or not.
+SKIP = "JR_SKIP_LABEXTENSION"
+
+
+def sources_digest() -> str:
+    """Of all that the built panel is made of."""
+    names = ["package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "install.json"]
+    files = [SOURCES / name for name in names]
+    for folder in ("src", "schema", "style"):
+        found = sorted(path for path in (SOURCES / folder).rglob("*") if path.is_file())
+        files += [path for path in found if "__tests__" not in path.parts]
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def is_current() -> bool:
+    """Whether the built panel is there and made of the sources as they are."""
+    return STAMP.exists() and STAMP.read_text(encoding="ascii").strip() == sources_digest()
+
+
+def missing_node() -> str:
+    """Why the panel can't be built here, or an empty text."""
+    node = shutil.which("node") or shutil.which("nodejs")
+    if node is None:
+        return f"{NEEDED} was not found"
+    said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip()
+    found = re.match(r"v(\d+)\.(\d+)", said)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    if version < (20, 19) or version[0] == 21 or (22, 0) <= version < (22, 12):
+        return f"{NEEDED} is needed; {node} is {said or 'none'}"
+    return ""
+
+
+def build(*, install_only: bool = False) -> bool:
+    """Builds the panel where it isn't current.
+
+    Args:
+        install_only: fetch what it takes (`node_modules`), and build nothing.
+
+    Returns:
+        Whether it is there now.
+
+    Raises:
+        RuntimeError: the build failed, or Node.js is missing where it is required.
+    """
+    if os.environ.get(SKIP) == "1" or (is_current() and not install_only):
+        return OUTPUT.exists()
+    if reason := missing_node():
+        if os.environ.get(REQUIRE) == "1":
+            raise RuntimeError(f"{reason}, and {REQUIRE}=1 asks for the JupyterLab panel")
+        print(f"WARNING: {reason}: going on without the JupyterLab panel", file=sys.stderr)
+        return False
+    if install_only:
+        _jlpm("install", "--immutable")
+        return False
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    _jlpm("install", "--immutable")
+    _jlpm("run", "build:prod")
+    if not (OUTPUT / "static" / "style.js").exists():
+        raise RuntimeError(f"{OUTPUT} was not built")
+    STAMP.write_text(sources_digest() + "\n", encoding="ascii")
+    return True
+
+
+def _jlpm(*arguments: str) -> None:
+    beside = Path(sys.executable).parent
+    path = os.pathsep.join([str(beside), os.environ.get("PATH", "")])
+    jlpm = shutil.which("jlpm", path=path)
+    if jlpm is None:
+        raise RuntimeError("jlpm was not found; it comes with the package jupyter-builder")
+    env = {**os.environ, "PATH": path, **_registry()}
+    done = subprocess.run([jlpm, *arguments], cwd=SOURCES, env=env, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"jlpm {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-6000:]}")
+
+
+def _registry() -> dict[str, str]:
+    """npm's registry for yarn, which doesn't read npm's configuration."""
+    name = "YARN_NPM_REGISTRY_SERVER"
+    npm = shutil.which("npm")
+    if name in os.environ or npm is None:
+        return {}
+    got = subprocess.run([npm, "config", "get", "registry"], capture_output=True, text=True, cwd=ROOT.anchor)
+    url = got.stdout.strip()
+    return {name: url} if got.returncode == 0 and url.startswith("http") else {}
+
+
+def install(prefix: Path) -> None:
+    """Copies the built panel to where a JupyterLab of this environment looks for it."""
+    target = prefix / "share" / "jupyter" / "labextensions" / "jupyter-remote"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(OUTPUT, target)
+    shutil.copy(SOURCES / "install.json", target)
+
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # `scripts/panel` needs no hatchling
+    pass
+else:
+
+    class PanelHook(BuildHookInterface[Any]):
+        """hatchling calls it before it collects files, for sdists, wheels and editable installs."""
+
+        PLUGIN_NAME = "custom"
+
+        def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+            build()
+
+
+if __name__ == "__main__":
+    try:
+        if "--node-modules" in sys.argv:
+            build(install_only=True)
+        elif build():
+            install(Path(sys.prefix))
+    except RuntimeError as error:
+        sys.exit(f"frontend_build.py: {error}")

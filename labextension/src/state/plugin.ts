@@ -1,0 +1,12 @@
+/** The plugin that provides the state to all others. */
+import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+
+import { IRemoteState } from '../tokens';
+
+export const statePlugin: JupyterFrontEndPlugin<IRemoteState> = {
+  id: 'jupyter-remote:state',
+  description: 'Hosts, sessions and runs of jupyter_remote.',
+  provides: IRemoteState,
+  autoStart: true,
+  activate: (_app: JupyterFrontEnd): IRemoteState => ({ available: false })
+};
