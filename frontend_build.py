@@ -1,7 +1,7 @@
 """Builds the JupyterLab panel: a build hook of hatchling, and `scripts/panel`'s program.
 
-What is built depends on the sources alone, so it is left alone while they are as they were. An sdist has it and
-needs no Node.js. Without Node.js a source tree is installed without the panel, and says so.
+What is built depends on the sources alone, so it is left alone while they are as they were. An sdist
+has it, and needs no Node.js. Without Node.js a source tree is installed without the panel, and says so.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 /** What plugins of this extension give each other. */
 import { Token } from '@lumino/coreutils';
 
-/** The hosts, sessions and runs as the server knows them, and what can be asked of it. */
-export interface IRemoteState {
-  /** Whether the server extension answers. */
-  readonly available: boolean;
-}
+import type { RemoteState } from './state/remote';
+
+/**
+ * The state: `client` asks the server, `store` is what is known (`store.on(KEY, …)` tells of changes),
+ * `topics` subscribes to samples and outputs.
+ */
+export type IRemoteState = RemoteState;
 
 export const IRemoteState = new Token<IRemoteState>(
   'jupyter-remote:IRemoteState',

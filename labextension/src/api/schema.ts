@@ -926,7 +926,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            subject: "Hello";
+            subject: "hello";
             /** @description the last one before what follows */
             seq: number;
             server: string;
@@ -941,7 +941,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            subject: "HostEvent";
+            subject: "host";
             seq: number;
             name: string;
             /** @description null when it is removed */
@@ -952,7 +952,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            subject: "RunEvent";
+            subject: "run";
             seq: number;
             id: components["schemas"]["RunId"];
             /** @description null when it is purged */
@@ -963,7 +963,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            subject: "OperationEvent";
+            subject: "operation";
             seq: number;
             operation: components["schemas"]["Operation"];
         };
@@ -972,7 +972,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            subject: "PromptEvent";
+            subject: "prompt";
             seq: number;
             id: components["schemas"]["Id"];
             /** @description null when it is answered or taken back */
@@ -983,7 +983,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            subject: "SampleEvent";
+            subject: "sample";
             host: string;
             /** @description `sample` has all fields, and all cards */
             whole: boolean;
@@ -994,7 +994,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            subject: "OutputEvent";
+            subject: "output";
             run: components["schemas"]["RunId"];
             first_line: number;
             total: number;
@@ -1013,7 +1013,7 @@ export interface components {
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            subject: "ProblemEvent";
+            subject: "problem";
             topic: string | null;
             problem: components["schemas"]["Problem"];
         };
