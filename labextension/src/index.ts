@@ -1,8 +1,11 @@
 /** All plugins of the extension. Each subject keeps its own plugins in its own file; here is only the list. */
 import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import { panelPlugin } from './panel/plugin';
+import { viewsPlugin } from './run/plugin';
 import { statePlugin } from './state/plugin';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [statePlugin];
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as the application takes them
+const plugins: JupyterFrontEndPlugin<any>[] = [statePlugin, panelPlugin, viewsPlugin];
 
 export default plugins;
