@@ -1,7 +1,7 @@
 /** Which of several values is the best. Pure. */
 
 /** Metrics of which less is better, by the words in their names. */
-const LESS = /loss|err(or)?\b|(^|[_.])(mae|mse|rmse|ppl|wer|cer|fid|nll)([_.]|$)|perplexity|latency|seconds|(^|[_.])time|memory|divergence/i;
+const LESS = /loss|err(or)?\b|(^|[_.])(mae|mse|rmse|ppl|wer|cer|fid|nll)([_.]|$)|perplexity|latency|seconds|(^|[_.])times?([_.]|$)|memory|divergence/i;
 
 /** Whether less of this metric is better. */
 export function lessIsBetter(name: string): boolean {
