@@ -29,6 +29,7 @@ test('the time of a run goes on until it ends', () => {
   expect(elapsed({ ...run, state: 'finished', seconds: 7 }, 130)).toBe(7);
   expect(elapsed({ ...run, state: 'finished', ended: 105 }, 130)).toBe(5);
   expect(elapsed({ ...run, started: null, state: 'queued' }, 130)).toBeNull();
+  expect(elapsed({ ...run, started: null, created: 90 }, 130)).toBe(40);
 });
 
 test('choosing one, one more, and a range', () => {

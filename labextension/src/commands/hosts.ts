@@ -164,8 +164,8 @@ async function pick({ state, trans }: IUi, name: unknown, command?: IHostCommand
 async function addHost({ state, trans }: IUi): Promise<void> {
   const fields = [
     { name: 'target', label: trans.__('Machine'), placeholder: 'me@gpu-server-01', help: trans.__('user@machine:port, or an alias of your ~/.ssh/config') },
-    { name: 'name', label: trans.__('Name'), placeholder: trans.__('made from the machine’s'), help: trans.__('What to call it: %%remote NAME') },
-    { name: 'group', label: trans.__('Group'), placeholder: trans.__('none'), help: trans.__('Hosts of a group take one cell together: %%remote @GROUP'), choices: Object.keys(state.store.groups) },
+    { name: 'name', label: trans.__('Name'), placeholder: trans.__('made from the machine’s'), help: trans.__('What to call it: %%%%remote NAME') },
+    { name: 'group', label: trans.__('Group'), placeholder: trans.__('none'), help: trans.__('Hosts of a group take one cell together: %%%%remote @GROUP'), choices: Object.keys(state.store.groups) },
     { name: 'ssh_key', label: trans.__('SSH key'), placeholder: trans.__('as ssh would choose'), help: trans.__('Path of a private key on this machine; a password is asked for if need be, and never stored') }
   ];
   const values = await askFields(trans.__('Add a Host'), fields, trans.__('Connect and add'), trans);
@@ -184,7 +184,11 @@ async function addHost({ state, trans }: IUi): Promise<void> {
     if ('action' in answer) {
       const done = await carryOut(state, () => Promise.resolve(answer));
       if (done?.result?.host) {
-        Notification.success(trans.__('%1 is ready: put %%remote %1 on a cell.', done.result.host), { autoClose: 8000 });
+        const { findings } = done.result;
+        if (findings?.some(finding => finding.state === 'failed')) {
+          await showFindings(done.result.host, findings, trans);
+        }
+        Notification.success(trans.__('%1 is ready: put %%%%remote %1 on a cell.', done.result.host), { autoClose: 8000 });
       }
     }
   } catch (error) {

@@ -28,16 +28,19 @@ export class Questions {
     const { trans, state } = this.ui;
     const titles: Record<Prompt['kind'], string> = {
       login: trans.__('Log in to %1', prompt.host),
-      host_key: trans.__('Is this %1?', prompt.host),
+      host_key: trans.__('Is this really %1?', prompt.host),
       input: trans.__('Input for a run on %1', prompt.host)
     };
     const body = new Question(prompt);
-    const choices = prompt.choices.map(choice => Dialog.okButton({ label: this.choiceLabel(choice), actions: [choice] }));
+    const choices = prompt.choices
+      .filter(choice => choice !== 'no')
+      .map(choice => Dialog.okButton({ label: this.choiceLabel(choice), actions: [choice] }));
     const buttons = choices.length > 0 ? choices.reverse() : [Dialog.okButton({ label: trans.__('Send') })];
+    const refuse = prompt.choices.includes('no') ? trans.__('No') : trans.__('Cancel');
     const dialog = new Dialog<string>({
       title: titles[prompt.kind],
       body,
-      buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), ...buttons],
+      buttons: [Dialog.cancelButton({ label: refuse }), ...buttons],
       // Enter must not say yes to a key that nobody has read.
       defaultButton: prompt.kind === 'host_key' ? 0 : undefined
     });
@@ -61,7 +64,7 @@ export class Questions {
 
   private choiceLabel(choice: string): string {
     const { trans } = this.ui;
-    const known: Record<string, string> = { yes: trans.__('Yes, and remember it'), once: trans.__('Yes, this once'), no: trans.__('No') };
+    const known: Record<string, string> = { yes: trans.__('Yes, and remember it'), once: trans.__('Yes, this once') };
     return known[choice] ?? choice;
   }
 

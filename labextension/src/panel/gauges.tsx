@@ -22,10 +22,19 @@ function Bar(props: { value: number; label: string; className?: string }): JSX.E
   );
 }
 
+/** `30/80G`: whole units, for the column is narrow; the tooltip has the rest. */
+function memoryWords(gpu: Gpu): string {
+  if (!gpu.memory_total) {
+    return '–';
+  }
+  const giga = 1024 ** 3;
+  return `${Math.round((gpu.memory_used ?? 0) / giga)}/${Math.round(gpu.memory_total / giga)}G`;
+}
+
 const GpuRow = React.memo(function GpuRow({ gpu }: { gpu: Gpu }): JSX.Element {
   const { trans } = useUi();
   const memory = gpu.memory_total ? (100 * (gpu.memory_used ?? 0)) / gpu.memory_total : 0;
-  const title = [gpu.name, ...gpu.who, gpu.temperature !== null ? `${gpu.temperature} °C` : '', gpu.power !== null ? `${Math.round(gpu.power)} W` : '']
+  const title = [gpu.name, trans.__('%1 of %2 used', bytes(gpu.memory_used), bytes(gpu.memory_total)), ...gpu.who, gpu.temperature !== null ? `${gpu.temperature} °C` : '', gpu.power !== null ? `${Math.round(gpu.power)} W` : '']
     .filter(Boolean)
     .join(' · ');
   return (
@@ -34,7 +43,7 @@ const GpuRow = React.memo(function GpuRow({ gpu }: { gpu: Gpu }): JSX.Element {
       <Bar value={gpu.use ?? 0} label={trans.__('GPU %1: use', gpu.index)} />
       <span className="jr-Gpu-use">{gpu.use === null ? '–' : `${Math.round(gpu.use)} %`}</span>
       <Bar value={memory} label={trans.__('GPU %1: memory', gpu.index)} className="jr-mod-memory" />
-      <span className="jr-Gpu-memory">{`${bytes(gpu.memory_used)}/${bytes(gpu.memory_total)}`}</span>
+      <span className="jr-Gpu-memory">{memoryWords(gpu)}</span>
     </div>
   );
 });

@@ -57,7 +57,7 @@ export const HostRow = React.memo(function HostRow(props: {
           {name}
         </span>
         {host.groups.map(group => (
-          <span className="jr-Chip" key={group} title={trans.__('%%remote @%1 runs a cell on all hosts of the group', group)}>
+          <span className="jr-Chip" key={group} title={trans.__('%%%%remote @%1 runs a cell on all hosts of the group', group)}>
             @{group}
           </span>
         ))}

@@ -73,8 +73,10 @@ function Content({ panel }: { panel: RemotePanel }): JSX.Element {
         </button>
       </div>
       <Trouble />
-      <HostTree names={names} active={active} />
-      {names.every(name => state.store.host(name)?.kind === 'local') && <Welcome />}
+      <div className="jr-Panel-hosts">
+        <HostTree names={names} active={active} />
+        {names.every(name => state.store.host(name)?.kind === 'local') && <Welcome />}
+      </div>
       <div className="jr-Panel-head jr-Panel-runs">
         <h2>{trans.__('Runs')}</h2>
       </div>

@@ -61,7 +61,7 @@ export function RunList(): JSX.Element {
         </button>
       </div>
       {shown.length === 0 ? (
-        <p className="jr-Runs-none">{trash ? trans.__('The trash is empty.') : words ? trans.__('No run has these words.') : trans.__('No runs yet. Put %%remote HOST on a cell and run it.')}</p>
+        <p className="jr-Runs-none">{trash ? trans.__('The trash is empty.') : words ? trans.__('No run has these words.') : trans.__('No runs yet. Put %%%%remote HOST on a cell and run it.')}</p>
       ) : (
         <Rows ids={shown} chosen={chosen} choose={setChosen} atEnd={more} />
       )}
