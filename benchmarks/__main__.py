@@ -39,6 +39,7 @@ SUBJECTS = (
     "campaigns",
     "containers",
     "slurm",
+    "panel",
 )
 
 

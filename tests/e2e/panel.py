@@ -113,7 +113,8 @@ class Panel:
             if host["state"] == "connected":
                 ended(self.lab, post(self.lab, f"hosts/{host['name']}/refresh"))
         for session in self.lab.ask(f"{API}sessions")["sessions"]:
-            ended(self.lab, self.lab.ask(f"{API}hosts/{session['host']}/sessions/{session['name']}", "DELETE"))
+            path = f"{API}hosts/{session['host']}/sessions/{session['name']}"
+            ended(self.lab, self.lab.ask(path, "DELETE"))
 
     def picture(self, name: str) -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)

@@ -184,7 +184,7 @@ function OneMetric({ comparison, metric }: { comparison: Comparison; metric: str
       </div>
       {curves.some(curve => curve.values.length > 0) && (
         <div className="jr-Curves jr-mod-wide">
-          <CurvePicture title={metric} curves={curves} axis={trans.__('step')} />
+          <CurvePicture title={metric} curves={curves} axis={trans.__('step')} wide />
         </div>
       )}
     </>

@@ -58,7 +58,7 @@ export const Gauges = React.memo(function Gauges({ host }: { host: string }): JS
   const words = [
     sample.cpu === null ? '' : trans.__('CPU %1 %', Math.round(sample.cpu)),
     sample.load?.length ? trans.__('load %1', number(sample.load[0])) : '',
-    sample.memory?.available ? trans.__('%1 of %2 free', bytes(sample.memory.available), bytes(sample.memory.total)) : ''
+    sample.memory?.available ? trans.__('%1 free', bytes(sample.memory.available)) : ''
   ];
   return (
     <div className="jr-Gauges">

@@ -4,13 +4,13 @@ import * as React from 'react';
 import { number } from '../words';
 import { path, range, ticks } from './scale';
 
-/** Okabe and Ito's colours, which colour-blind people can tell apart; each has its own dashes beside. */
-const COLOURS = ['#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#8a8a00', '#767676'];
+/** Eight colours that colour-blind people can tell apart, from the style sheet; each has its own dashes beside. */
+const COLOURS = 8;
 const DASHES = ['', '6 3', '2 2', '8 3 2 3', '', '6 3', '2 2', '8 3 2 3'];
 
 /** The look of the curve with this number. */
 export function curveLook(index: number): { color: string; dash: string } {
-  return { color: COLOURS[index % COLOURS.length], dash: DASHES[(index + Math.floor(index / COLOURS.length)) % DASHES.length] };
+  return { color: `var(--jr-curve-${index % COLOURS})`, dash: DASHES[(index + Math.floor(index / COLOURS)) % DASHES.length] };
 }
 
 export interface ICurve {
@@ -19,14 +19,13 @@ export interface ICurve {
   values: readonly (number | null)[];
 }
 
-const W = 400;
-const H = 190;
 const LEFT = 52;
 const BOTTOM = 22;
 const TOP = 8;
 
 /** A picture with axes. `title` is the metric. */
-export const CurvePicture = React.memo(function CurvePicture(props: { title: string; last?: number | string | null; curves: readonly ICurve[]; axis: string }): JSX.Element {
+export const CurvePicture = React.memo(function CurvePicture(props: { title: string; last?: number | string | null; curves: readonly ICurve[]; axis: string; wide?: boolean }): JSX.Element {
+  const [W, H] = props.wide ? [760, 300] : [400, 190];
   const curves = props.curves.map(curve => ({
     ...curve,
     // A metric without steps is drawn by its own count.
@@ -65,7 +64,7 @@ export const CurvePicture = React.memo(function CurvePicture(props: { title: str
         {curves.map((curve, index) => {
           const look = curveLook(index);
           return (
-            <path key={curve.name} className="jr-Curve-path" stroke={look.color} strokeDasharray={look.dash} strokeLinecap="round" d={path(curve.steps, curve.values, place)} />
+            <path key={curve.name} className="jr-Curve-path" style={{ stroke: look.color }} strokeDasharray={look.dash} strokeLinecap="round" d={path(curve.steps, curve.values, place)} />
           );
         })}
       </svg>

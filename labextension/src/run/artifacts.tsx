@@ -12,6 +12,8 @@ import { Preview } from './preview';
 export function ArtifactsPage(props: { run: string; active: boolean }): JSX.Element {
   const { state, trans } = useUi();
   const run = useStore(`run:${props.run}`, () => state.store.run(props.run));
+  // A pull that ends, whoever started it, brings files.
+  const pulls = useStore(`run:${props.run}`, () => state.store.operations.filter(one => one.run === props.run && one.action === 'pull' && one.ended !== null).length);
   const [artifacts, setArtifacts] = React.useState<Artifact[] | null>(null);
   const [problem, setProblem] = React.useState('');
   const [shown, setShown] = React.useState<{ path: string; blob: Blob } | null>(null);
@@ -27,7 +29,7 @@ export function ArtifactsPage(props: { run: string; active: boolean }): JSX.Elem
     if (props.active) {
       void read();
     }
-  }, [props.active, read, run?.state]);
+  }, [props.active, read, run?.state, pulls]);
 
   const get = async (artifact: Artifact): Promise<Blob | null> => {
     if (!artifact.local) {
