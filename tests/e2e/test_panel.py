@@ -192,7 +192,7 @@ def test_metrics_artifacts_and_comparison(panel: Panel) -> None:
     panel.dark()
     panel.picture("compare-dark")
     assert panel.accessible(".jr-Compare") + panel.accessible("#jupyter-remote-panel") == []
-    panel.open_run(runs[1])
+    expect(panel.open_run(runs[1]).locator(".jr-Log")).to_contain_text("step=19 ")
     panel.picture("log-dark")
     assert panel.accessible(".jr-Run") == []
 

@@ -16,6 +16,8 @@ type News = Pick<Output | OutputEvent, 'first_line' | 'total' | 'settled' | 'fro
 
 /** A log of any length, of which some is here. Asks nobody; says what is missing. */
 export class Lines {
+  /** Whether anything was heard of the log yet. */
+  known = false;
   /** The first line that can be had. */
   first = 0;
   /** How many lines there are. */
@@ -96,6 +98,7 @@ export class Lines {
   }
 
   private note(news: News): void {
+    this.known = true;
     this.first = news.first_line;
     this.total = Math.max(news.total, 0);
     this.settled = news.settled;

@@ -49,7 +49,7 @@ export function LogTools({ view }: { view: RunView }): JSX.Element {
         </button>
         <span role="status">{none ? trans.__('not found') : ''}</span>
         <span className="jr-Host-space" />
-        <span className="jr-Log-count">{trans._n('%2 line', '%2 lines', total, total.toLocaleString())}</span>
+        <span className="jr-Log-count">{log.lines.known ? trans._n('%2 line', '%2 lines', total, total.toLocaleString()) : trans.__('Reading…')}</span>
       </div>
       {log.problem && (
         <div className="jr-Trouble" role="alert">
