@@ -86,6 +86,7 @@ def build(*, install_only: bool = False) -> bool:
     _jlpm("run", "build:prod")
     if not (OUTPUT / "static" / "style.js").exists():
         raise RuntimeError(f"{OUTPUT} was not built")
+    shutil.copy(SOURCES / "install.json", OUTPUT)
     STAMP.write_text(sources_digest() + "\n", encoding="ascii")
     return True
 
@@ -118,7 +119,6 @@ def install(prefix: Path) -> None:
     target = prefix / "share" / "jupyter" / "labextensions" / "jupyter-remote"
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(OUTPUT, target)
-    shutil.copy(SOURCES / "install.json", target)
 
 
 try:
