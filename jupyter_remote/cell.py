@@ -24,7 +24,7 @@ from .follow import follow
 from .gpu_use import GpuUse
 from .link_line import LinkLine
 from .live_line import in_kernel
-from .notebook import notebook_path, session_name
+from .notebook import cell_id, notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
 from .pulling import bring_artifacts
@@ -210,6 +210,8 @@ def _starter(
     fetch: tuple[str, ...],
 ) -> Start:
     arguments: dict[str, Any] = {**run_arguments(values), "notebook": notebook}
+    if (this := cell_id()) is not None:
+        arguments["notes"]["cell"] = this
     if values["script"]:
         name, *words = values["script"]
         return lambda told: remote.run_script(name, cell, words, progress=told, **arguments)
@@ -237,6 +239,8 @@ def _show(
         if not quiet:
             show_moved(run.sent, "sent", host)
         shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
+        if status is not None:
+            status.of(run)
         run.on_link = LinkLine()
         run.on_job = status.job if status else None
         limit = values.get("output") or remote.host.output_limit

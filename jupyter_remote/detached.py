@@ -15,6 +15,7 @@ from .errors import RemoteError
 from .frames import newest_frames
 from .link_line import link_line
 from .live_line import live_line
+from .marks import mark
 from .run_results import gather
 from .status_line import status_words
 
@@ -153,7 +154,7 @@ def show_detached(remote: Remote, run: Run) -> threading.Thread | None:
         The thread that shows it, None where nothing can be shown in place.
     """
     run.detach()
-    write = live_line(kernel_only=True, name="area")
+    write = live_line(kernel_only=True, name="area", about=lambda: mark(run))
     if write is None:
         return None
     view = DetachedView(write)

@@ -16,6 +16,7 @@ from .cell_output import CellOutput
 from .durations import format_duration
 from .excerpt import DEFAULT_LIMIT
 from .live_line import in_kernel
+from .marks import mark
 
 if TYPE_CHECKING:
     from .events import Event
@@ -256,6 +257,6 @@ def show_status(run: Run, *, kernel: bool) -> None:
     """Show how `run` ended: as a display of a notebook (`kernel`), on stderr anywhere else."""
     line = status_line(run)
     if kernel:
-        _publish({"text/plain": line}, {}, transient={"display_id": f"jupyter-remote/{run.id}"})
+        _publish({"text/plain": line}, mark(run), transient={"display_id": f"jupyter-remote/{run.id}"})
     else:
         print(line, file=sys.stderr, flush=True)

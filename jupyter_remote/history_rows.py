@@ -18,6 +18,7 @@ COLUMNS = (
     "project",
     "mirror",
     "notebook",
+    "cell",
     "session",
     "kind",
     "label",

@@ -55,6 +55,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX runs_campaign ON runs (campaign, id) WHERE campaign NOT NULL",
         "CREATE TABLE campaigns (name TEXT PRIMARY KEY, id TEXT, hosts TEXT, project TEXT, created REAL)",
     ),
+    ("ALTER TABLE runs ADD COLUMN cell TEXT",),
 )
 VERSION = len(MIGRATIONS)
 

@@ -9,11 +9,13 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .detached import Window
 from .display import NotebookSink, gap_line, plain_traceback, status_line
 from .live_line import Write, live_line
+from .marks import mark
 
 if TYPE_CHECKING:
     from .errors import RemoteError
@@ -54,6 +56,10 @@ class Area:
         self._window = Window()
         self._stale = True
 
+    def changed(self) -> None:
+        """What its display says besides the text is new."""
+        self._stale = True
+
     def line(self, text: str) -> None:
         """Takes the last line."""
         self._line = text
@@ -80,18 +86,29 @@ class AreasView:
     Args:
         hosts: in their order.
         quiet: no line on how each ended.
-        make: makes a place for text that changes; None for the notebook's.
+        make: makes a place for text that changes, given `about`; as `live_line`.
     """
 
     def __init__(
-        self, hosts: Sequence[str], quiet: bool, make: Callable[[], Write | None] = live_line
+        self, hosts: Sequence[str], quiet: bool, make: Callable[..., Write | None] = live_line
     ) -> None:
         self._quiet = quiet
-        self._areas = {host: Area(host, make() or (lambda text: None)) for host in hosts}
+        self._runs: dict[str, Run] = {}
+        self._areas = {
+            host: Area(host, make(about=partial(self._about, host)) or (lambda text: None)) for host in hosts
+        }
         self._sinks = {host: NotebookSink(f"{host}/several") for host in hosts}
         self._last_rich = ""
         for area in self._areas.values():
             area.settle(0.0)  # so that they stand in the order of the hosts
+
+    def _about(self, host: str) -> dict[str, Any]:
+        return mark(self._runs.get(host))
+
+    def started(self, host: str, run: Run) -> None:
+        """The area tells programs of its run from now on (`marks.py`)."""
+        self._runs[host] = run
+        self._areas[host].changed()
 
     def event(self, host: str, event: Event) -> None:
         """Shows an event."""
@@ -132,6 +149,7 @@ class AreasView:
 
     def ended(self, host: str, run: Run | None, error: RemoteError | None) -> None:
         """Shows how it ended there."""
+        self._areas[host].changed()
         if run is not None and run.done:
             self._areas[host].line("" if self._quiet else status_line(run))
         elif error is not None:
@@ -165,6 +183,9 @@ class PrefixView:
         self._streams = {"stdout": stdout or sys.stdout, "stderr": stderr or sys.stderr}
         # What has no end of line yet, by host and stream.
         self._halves: dict[tuple[str, str], bytes] = {}
+
+    def started(self, host: str, run: Run) -> None:
+        """Shows nothing: who waits in a terminal sees what is printed."""
 
     def event(self, host: str, event: Event) -> None:
         """Shows an event."""

@@ -6,7 +6,10 @@ import shutil
 import sys
 from collections.abc import Callable
 from secrets import token_hex
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from .marks import About
 
 _ERASE = "\r\x1b[K"
 
@@ -14,15 +17,16 @@ _ERASE = "\r\x1b[K"
 Write = Callable[[str], None]
 
 
-def live_line(*, kernel_only: bool = False, name: str = "line") -> Write | None:
+def live_line(*, kernel_only: bool = False, name: str = "line", about: About | None = None) -> Write | None:
     """A line where this process shows things; None where no line can be changed (a file, a pipe).
 
     Args:
         kernel_only: not in a terminal.
         name: what the ids of the displays begin with.
+        about: what the display's metadata says of it, see `marks.py`.
     """
     if in_kernel():
-        return _display(name)
+        return _display(name, about)
     if kernel_only:
         return None
     stderr = sys.stderr
@@ -41,7 +45,7 @@ def _overwrite(stream: TextIO, line: str) -> None:
     stream.flush()
 
 
-def _display(name: str) -> Write:
+def _display(name: str, about: About | None) -> Write:
     from IPython.display import publish_display_data
 
     identity = {"display_id": f"jupyter-remote/{name}-{token_hex(4)}"}
@@ -51,9 +55,10 @@ def _display(name: str) -> Write:
         nonlocal shown
         if not shown:
             # Empty at first and at last: nothing to differ in a notebook that is executed again and compared.
-            publish_display_data({}, {}, transient=identity)  # type: ignore[no-untyped-call]
+            publish_display_data({}, about() if about else {}, transient=identity)  # type: ignore[no-untyped-call]
             shown = True
         data = {"text/plain": line} if line else {}
-        publish_display_data(data, {}, transient=identity, update=True)  # type: ignore[no-untyped-call]
+        said = about() if about else {}
+        publish_display_data(data, said, transient=identity, update=True)  # type: ignore[no-untyped-call]
 
     return write

@@ -1,4 +1,4 @@
-"""Which notebook is this? Its path where one is known, and the name its sessions go by.
+"""Which notebook and cell is this? Path and id where they are known, and the name its sessions go by.
 
 A session belongs to one host and one notebook, so the name must survive a restart of the local kernel and
 differ between notebooks. Nothing else belongs here.
@@ -13,9 +13,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import PurePath
 from secrets import token_hex
+from typing import Any
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 _STEM_LIMIT = 40
+# nbformat's own.
+_CELL_LIMIT = 64
 
 # A process that is neither a notebook nor a kernel: the pid alone would come back after a reboot, or on
 # another machine, and find somebody else's variables.
@@ -33,6 +36,16 @@ def notebook_path(namespace: Mapping[str, object]) -> str | None:
     if isinstance(told, str) and told:
         return told
     return os.environ.get("JPY_SESSION_NAME") or None
+
+
+def cell_id() -> str | None:
+    """Return the id of the cell that is running, as the front end tells it, or None."""
+    ipython: Any = sys.modules.get("IPython")
+    kernel = getattr(ipython.get_ipython() if ipython else None, "kernel", None)
+    if kernel is None:
+        return None
+    told = (kernel.get_parent("shell") or {}).get("metadata", {}).get("cellId")
+    return told[:_CELL_LIMIT] if isinstance(told, str) and told else None
 
 
 def session_name(namespace: Mapping[str, object]) -> str:

@@ -46,6 +46,9 @@ FOLDER = "pulled"
 class View(Protocol):
     """Shows what happens on several hosts. All calls come from one thread."""
 
+    def started(self, host: str, run: Run) -> None:
+        """Takes the run of a host."""
+
     def event(self, host: str, event: Event) -> None:
         """Shows an event."""
 
@@ -248,6 +251,7 @@ class Several:
     def _to_the_end(self, part: Part) -> None:
         run = self._start(part)
         self._unsorted[part.name] = run
+        self._post(partial(self._view.started, part.name, run))
         self._ladder.add(run)
         for path, kept in run.sync_report.kept if run.sync_report else ():
             self._say(part, f"{path} had changed there too; that version is now {kept}")

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from .launchers.job import WILL_NOT_START
 from .live_line import Write, live_line
+from .marks import mark
 
 if TYPE_CHECKING:
     from .events import Event
     from .follow import Sink
     from .gpu_use import GpuUse
+    from .run import Run
 
 WAITING = "waiting for the session"
 APPEARS_AFTER_S = 1.0
@@ -42,7 +44,8 @@ class StatusLine:
 
     def __init__(self, host: str, write: Write | None = None, appears_after: float = APPEARS_AFTER_S) -> None:
         self._host = host
-        self._write = write or live_line(kernel_only=True)
+        self._run: Run | None = None
+        self._write = write or live_line(kernel_only=True, about=lambda: mark(self._run))
         self._appears_after = appears_after
         self._phase, self._since, self._running = "connecting", 0.0, False
         self._warned = False
@@ -65,6 +68,10 @@ class StatusLine:
             self._thread.join()
         self._show("")
         self._leave_gpus()
+
+    def of(self, run: Run) -> None:
+        """From now on the line is about `run`, and says so to programs too (`marks.py`)."""
+        self._run = run
 
     def phase(self, words: str) -> None:
         """What the cell does from now on, for example `syncing`; "" hides the line."""
