@@ -22,8 +22,9 @@ CELLS = [
 
 
 def texts(cell: nbformat.NotebookNode) -> list[str]:
-    """What the cell shows, as text."""
-    return [out.get("text") or out.get("data", {}).get("text/plain", "") for out in cell.outputs]
+    """What the cell shows, as text; on a slow machine there are empty places of lines that came and went."""
+    said = [out.get("text") or out.get("data", {}).get("text/plain", "") for out in cell.outputs]
+    return [text for text in said if text]
 
 
 def test_an_alias_with_include_and_jump_host_needs_no_configuration(
