@@ -715,6 +715,8 @@ export interface components {
             kind: string | null;
             label: string | null;
             notebook: string | null;
+            /** @description id of the notebook's cell */
+            cell?: string | null;
             session: string | null;
             campaign: string | null;
             step: string | null;
