@@ -24,6 +24,7 @@ from .follow import follow
 from .gpu_use import GpuUse
 from .link_line import LinkLine
 from .live_line import in_kernel
+from .marks import tell_pages
 from .notebook import cell_id, notebook_path, session_name
 from .options import CELL
 from .parsing import Values, parse, split_line
@@ -241,6 +242,7 @@ def _show(
         shell.push({"_run": run}, interactive=False)  # type: ignore[no-untyped-call]
         if status is not None:
             status.of(run)
+        tell_pages(run)
         run.on_link = LinkLine()
         run.on_job = status.job if status else None
         limit = values.get("output") or remote.host.output_limit
@@ -254,6 +256,7 @@ def _show(
                 follow(run, status.before(sink, sink.between_lines) if status else sink)
             finally:
                 sink.finish()
+                tell_pages(run)
     if not quiet:
         show_status(run, kernel=getattr(shell, "kernel", None) is not None)
     bring_artifacts(remote, run, pull, quiet=quiet)

@@ -4,7 +4,8 @@ It stands in the notebook's metadata, as `{"jupyter_remote": {"host": NAME}}`. A
 its notebook, once, and can't write it: the front end holds it. Our extension of JupyterLab opens a comm with
 the target `jupyter_remote` and the data `{"host": NAME or null}`; from then on each side tells the other of a
 change by the same message, and the extension writes the metadata. Without it a choice lasts as long as the
-kernel. The same comm tells whether its page is hidden: `{"hidden": true}`.
+kernel. The same comm tells whether its page is hidden, `{"hidden": true}`, and the page which run a cell has
+become, `{"run": {"host": …, "run": ID, "state": …, "cell": ID}}` (`marks.py`).
 """
 
 from __future__ import annotations
@@ -58,10 +59,15 @@ def set(name: str | None) -> None:
 
         raise UsageError(f"{name!r} is no host")
     _chosen, _known = name, True
+    tell_pages({"host": name})
+    _tell()
+
+
+def tell_pages(data: dict[str, Any]) -> None:
+    """Say something to all pages that show this notebook with our extension; nothing where there is none."""
     for comm in list(_pages.values()):
         with suppress(Exception):
-            comm.send({"host": name})
-    _tell()
+            comm.send(data)
 
 
 def kept() -> bool:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from . import default_host
+from .notebook import cell_id
+
 if TYPE_CHECKING:
     from .run import Run
 
@@ -17,6 +20,11 @@ KEY = "jupyter_remote"
 
 # Makes the metadata of a display each time it is written.
 About = Callable[[], dict[str, Any]]
+
+
+def tell_pages(run: Run) -> None:
+    """Tell the pages of this notebook how a run stands, so that they needn't wait for a display of it."""
+    default_host.tell_pages({"run": {**mark(run)[KEY], "cell": cell_id()}})
 
 
 def mark(run: Run | None) -> dict[str, Any]:

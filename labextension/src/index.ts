@@ -1,11 +1,12 @@
 /** All plugins of the extension. Each subject keeps its own plugins in its own file; here is only the list. */
 import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-import { panelPlugin } from './panel/plugin';
-import { viewsPlugin } from './run/plugin';
+import { filesPlugin } from './elsewhere/files';
+import { noticesPlugin } from './elsewhere/notices';
+import { statusPlugin } from './elsewhere/status';
+import { notebookPlugin } from './notebook/plugin';
 import { statePlugin } from './state/plugin';
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as the application takes them
-const plugins: JupyterFrontEndPlugin<any>[] = [statePlugin, panelPlugin, viewsPlugin];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [statePlugin, notebookPlugin, statusPlugin, noticesPlugin, filesPlugin];
 
 export default plugins;
