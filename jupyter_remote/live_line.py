@@ -45,7 +45,7 @@ def _overwrite(stream: TextIO, line: str) -> None:
     stream.flush()
 
 
-def _display(name: str, about: About | None) -> Write:
+def _display(name: str, about: About | None = None) -> Write:
     from IPython.display import publish_display_data
 
     identity = {"display_id": f"jupyter-remote/{name}-{token_hex(4)}"}

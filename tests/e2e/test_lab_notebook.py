@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import nbformat
 import pytest
 from conftest import Open
-from lab import Notebook
+from lab import PANEL, Notebook
 from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.slow
+
+# It goes on until the file is there.
+WAITS = """%%remote local --detach
+import os, time
+print("begun", flush=True)
+while not os.path.exists({!r}):
+    time.sleep(0.05)
+print("the end")"""
 
 
 def command(notebook: Notebook, name: str, args: dict[str, object] | None = None) -> None:
@@ -30,14 +41,90 @@ def mark(notebook: Notebook, index: int) -> Locator:
     return notebook.cell(index).locator(".jr-CellMark")
 
 
+def toolbar_host(notebook: Notebook) -> Locator:
+    return notebook.page.get_by_role("combobox", name="Default host of this notebook")
+
+
+def saved(notebook: Notebook) -> nbformat.NotebookNode:
+    notebook.save()
+    return nbformat.read(notebook.path, 4)  # type: ignore[no-untyped-call]
+
+
 def test_nblab_a_cell_is_sent_as_it_stands(notebook: Open) -> None:
-    one = notebook(["import os\nx = os.getpid()\nprint('there')\nx", "x"])
+    one = notebook(["word = 'there'\nprint(word)\nword", "word", "word = 'here'\nword"])
     choose(one, 1)
-    command(one, "jupyter-remote:cell-run", {"host": "local"})
+    button = one.page.locator(f'{PANEL} .jp-cell-toolbar [data-jp-item-name="jupyter-remote-run-on"]')
+    button.get_by_role("button").click()
+    menu = one.page.locator(".jr-RunOnMenu")
+    expect(menu.get_by_role("menuitem")).to_contain_text(["local", "own"])
+    one.page.keyboard.press("ArrowDown")
+    one.page.keyboard.press("Enter")
+    expect(mark(one, 1)).to_contain_text(re.compile(r"local · run \S+ · finished"))
     expect(one.output(1)).to_contain_text("there")
-    expect(mark(one, 1)).to_contain_text("local")
-    expect(mark(one, 1)).to_contain_text("finished")
+    command(one, "jupyter-remote:cell-run", {"host": "local"})
+    one.run(3)
+    choose(one, 2)
+    command(one, "jupyter-remote:cell-run", {"host": "local"})
+    expect(one.output(2)).to_contain_text("'there'")  # the session's, not the kernel's
+    expect(mark(one, 3)).to_have_count(0)
     one.picture()
-    print(one.cell(1).inner_text())
+    file = saved(one)
+    cell = file.cells[1]
+    assert cell.source == "word = 'there'\nprint(word)\nword"
+    assert cell.execution_count is not None
+    (run,) = cell.metadata.jupyter_remote.runs
+    assert run.host == "local" and run.state == "finished"
+    one.reload()
+    expect(mark(one, 1)).to_contain_text(run.run)
+    expect(one.cell(1).get_by_role("button", name=f"Ran on local, run {run.run}, finished")).to_be_visible()
+    # Executed here, it has run nowhere else.
+    one.run(1)
+    expect(mark(one, 1)).to_have_count(0)
+    assert "jupyter_remote" not in saved(one).cells[1].metadata
+
+
+def test_nblab_the_toolbar_chooses_the_host_of_cells_that_name_none(notebook: Open) -> None:
+    one = notebook(["%%remote\nprint('it runs')", "from jupyter_remote import default_host\ndefault_host.get()"])
+    toolbar_host(one).select_option("own")
+    one.run(1)
+    expect(mark(one, 1)).to_contain_text("own")
+    one.picture()
+    assert saved(one).metadata.jupyter_remote == {"host": "own"}
+    # A kernel that is started anew is told again.
+    one.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    one.idle()
+    one.run(2)
+    expect(one.output(2)).to_contain_text("'own'")
+    # What is chosen in the kernel is shown, and kept.
+    index = one.insert("default_host.set('local')")
+    one.run(index)
+    expect(toolbar_host(one)).to_have_value("local")
+    toolbar_host(one).select_option("")
+    one.run(2)
+    expect(one.output(2)).not_to_contain_text("'")
+    assert "jupyter_remote" not in saved(one).metadata
+
+
+def test_nblab_a_run_that_outlives_the_page_and_the_kernel_is_attached_to(
+    notebook: Open, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    source = WAITS.format(str(go))
+    one = notebook([source])
+    one.run(1)
+    expect(mark(one, 1)).to_contain_text("running")
+    expect(one.cell(1).get_by_role("button", name="Attach")).to_have_count(0)  # it shows what comes
     one.save()
-    print(nbformat.read(one.path, 4).cells[1])
+    one.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    one.reload()
+    one.idle()
+    attach = one.cell(1).get_by_role("button", name="Attach")
+    expect(attach).to_be_visible()
+    one.picture()
+    attach.click()
+    expect(one.output(1)).to_contain_text("begun")
+    go.touch()
+    expect(one.output(1)).to_contain_text("the end")
+    expect(mark(one, 1)).to_contain_text("finished")
+    expect(attach).to_have_count(0)
+    assert saved(one).cells[1].source == source
