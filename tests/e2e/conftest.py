@@ -128,6 +128,7 @@ def notebook(
     for host in HOSTS:
         with Remote(Config.load(folder).host(host, {}), folder) as remote:
             remote.stop_sessions()
+    lab.disconnect()
 
 
 __all__ = ["pytest_runtest_makereport", "sshd"]

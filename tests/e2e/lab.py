@@ -120,6 +120,20 @@ class Lab:
         for session in self.ask("api/sessions"):
             self.ask(f"api/sessions/{session['id']}", "DELETE")
 
+    def disconnect(self) -> None:
+        """Closes the server's own connections to hosts, where it has our extension."""
+        api = f"{self.url}jupyter-remote/api/"
+        try:
+            hosts = self.ask("jupyter-remote/api/hosts")["hosts"]
+        except urllib.error.HTTPError:
+            return
+        for host in hosts:
+            if host["state"] in ("connected", "connecting"):
+                headers = {"Authorization": f"token {self.token}", "Content-Type": "application/json"}
+                url = f"{api}hosts/{host['name']}/disconnect"
+                with urllib.request.urlopen(urllib.request.Request(url, b"{}", headers), timeout=30):
+                    pass
+
     def _answers(self) -> bool:
         try:
             return bool(self.ask("api/status"))

@@ -12,7 +12,12 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 const TARGET = 'jupyter_remote';
 const LOAD = "get_ipython().extension_manager.load_extension('jupyter_remote')";
+// Together with that, so that a cell which is executed right after the choice goes where it says.
+const SET = "__import__('jupyter_remote.default_host', fromlist=['set']).set";
 const LOADED = "'jupyter_remote' in get_ipython().extension_manager.loaded";
+
+/** A kernel that is busy for longer executes a cell. */
+const FREE_MS = 2000;
 
 /** Why a kernel can't send cells to hosts, in words for the user. */
 export class NoMagicsError extends Error {}
@@ -81,6 +86,21 @@ export class KernelLink implements IDisposable {
     }
   }
 
+  /** Whether the kernel takes code now; waits a moment for what is only a short question, also one of ours. */
+  async isFree(): Promise<boolean> {
+    const until = Date.now() + FREE_MS;
+    for (;;) {
+      const status = this.kernel()?.status;
+      if (status === 'idle' && this.linking === 0) {
+        return true;
+      }
+      if (status === undefined || status === 'dead' || status === 'unknown' || Date.now() > until) {
+        return false;
+      }
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+  }
+
   dispose(): void {
     if (this._isDisposed) {
       return;
@@ -125,17 +145,19 @@ export class KernelLink implements IDisposable {
     }
   };
 
-  /** Makes the link, once for each life of a kernel. */
+  /** Makes the link, once for each life of a kernel; what is to be loaded is said at once, each time. */
   private link(load: boolean): void {
     const kernel = this.kernel();
-    if (!kernel || this.linking || this.comm || (this.refused === kernel && !load) || !kernel.handleComms) {
+    if (!kernel || this.comm || !kernel.handleComms || (!load && (this.linking > 0 || this.refused === kernel))) {
       return;
     }
-    this.linking = true;
+    this.linking += 1;
     const life = this.restarts;
-    void this.ask(kernel, load ? LOAD : 'None')
+    const host = this.host();
+    const code = host === null ? LOAD : `${LOAD}; ${SET}(${JSON.stringify(host)})`;
+    void this.ask(kernel, load ? code : 'None')
       .then(() => {
-        if (life === this.restarts && !this._isDisposed) {
+        if (life === this.restarts && !this._isDisposed && !this.comm) {
           this.open(kernel);
         }
       })
@@ -143,7 +165,7 @@ export class KernelLink implements IDisposable {
         this.refused = kernel; // told where the user asks for something
       })
       .finally(() => {
-        this.linking = false;
+        this.linking -= 1;
       });
   }
 
@@ -197,7 +219,7 @@ export class KernelLink implements IDisposable {
   private said: string | null = null;
   private loaded: Kernel.IKernelConnection | null = null;
   private refused: Kernel.IKernelConnection | null = null;
-  private linking = false;
+  private linking = 0;
   private wanted = false;
   private restarts = 0;
   private before: Kernel.Status = 'unknown';

@@ -59,7 +59,7 @@ export class HostPicker extends ReactWidget {
           <option value="">{trans.__('local')}</option>
           {choices(this.state, host).map(name => (
             <option key={name} value={name}>
-              {name === 'local' ? trans.__('local (a session of its own)') : name}
+              {name === 'local' ? trans.__('local (own session)') : name}
             </option>
           ))}
         </HTMLSelect>

@@ -45,7 +45,7 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
     });
     toolbars?.addFactory<NotebookPanel>('Notebook', 'jupyter-remote-host', panel => new HostPicker(panel, state, trans));
     for (const command of Object.values(NotebookCommandIDs)) {
-      palette?.addItem({ command, category: trans.__('Remote Hosts') });
+      palette?.addItem({ command, category: trans.__('Remote') });
     }
     const openRun = (run: string) => void app.commands.execute(CommandIDs.openRun, { run });
     const follow = (panel: NotebookPanel) => {
