@@ -134,3 +134,24 @@ def test_nblab_a_run_that_outlives_the_page_and_the_kernel_is_attached_to(
     expect(mark(one, 1)).to_contain_text("finished")
     expect(attach).to_have_count(0)
     assert saved(one).cells[1].source == source
+
+
+def test_nblab_a_page_that_is_loaded_anew_shows_the_run_that_its_kernel_waits_for(
+    notebook: Open, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    one = notebook([WAITS.format(str(go)).replace(" --detach", "")])
+    one.save()
+    one.start(1)
+    expect(mark(one, 1)).to_contain_text("running")
+    # Nothing of it is saved, and the kernel is busy with it: the server knows.
+    one.reload()
+    attach = one.cell(1).get_by_role("button", name="Attach")
+    attach.click()
+    expect(one.output(1)).to_contain_text("begun")
+    picture(one, "attached-by-the-server")
+    go.touch()
+    expect(one.output(1)).to_contain_text("the end")
+    expect(mark(one, 1)).to_contain_text("finished")
+    expect(attach).to_have_count(0)
+    one.idle()
