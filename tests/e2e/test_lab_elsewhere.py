@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from conftest import PICTURES, Open
+from lab import Lab
+from panel import Panel
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
@@ -16,7 +18,7 @@ while not os.path.exists({!r}):
     time.sleep(0.05)"""
 
 
-def test_nblab_elsewhere_in_lab(notebook: Open, tmp_path: Path) -> None:
+def test_nblab_elsewhere_in_lab(notebook: Open, lab: Lab, tmp_path: Path) -> None:
     go = tmp_path / "go"
     one = notebook([WAITS.format(str(go))])
     page = one.page
@@ -33,7 +35,11 @@ def test_nblab_elsewhere_in_lab(notebook: Open, tmp_path: Path) -> None:
         "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })"
     )
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
     (PICTURES / "nblab-dark.png").write_bytes(page.screenshot())
+    panel = Panel(page, lab)
+    for part in (".jp-NotebookPanel-toolbar", ".jr-CellMarks", "#jupyter-remote-status"):
+        assert panel.accessible(part) == []
     go.touch()
     told = page.locator(".Toastify__toast")
     expect(told).to_contain_text("local · finished")
@@ -51,7 +57,7 @@ def test_nblab_elsewhere_in_lab(notebook: Open, tmp_path: Path) -> None:
     expect(dialog.get_by_label("Workspace")).to_have_value(one.path.parent.name)
     (PICTURES / "nblab-push.png").write_bytes(page.screenshot())
     dialog.get_by_role("button", name="Push").click()
-    expect(page.locator(".Toastify__toast", has_text="local: ")).to_be_visible()
+    expect(page.locator(".Toastify__toast", has_text="local: sent 1 path")).to_be_visible()
     data.unlink()
     page.locator(".jp-DirListing-item", has_text="data.csv").click(button="right")
     page.locator(".lm-Menu").get_by_text("Pull from…", exact=True).click()
@@ -59,5 +65,5 @@ def test_nblab_elsewhere_in_lab(notebook: Open, tmp_path: Path) -> None:
     expect(dialog.get_by_label("Files")).to_have_value("/data.csv")
     dialog.get_by_role("button", name="Pull").click()
     expect(dialog).to_have_count(0)
-    expect(page.locator(".Toastify__toast", has_text="local: ")).to_have_count(2)
+    expect(page.locator(".Toastify__toast", has_text="local: 1 file")).to_be_visible()
     assert data.read_text() == "1,2\n"

@@ -13,54 +13,11 @@ import { carryOut } from '../commands/report';
 import { remoteIcon } from '../icons';
 import type { RemoteState } from '../state/remote';
 import { IRemoteState } from '../tokens';
+import { ISelected, patternOf, patternsIn, within, workspaceOf } from './paths';
 
 export namespace FileCommandIDs {
   export const push = 'jupyter-remote:files-push';
   export const pull = 'jupyter-remote:files-pull';
-}
-
-/** What is selected, as paths below the server's root. */
-export interface ISelected {
-  path: string;
-  folder: boolean;
-}
-
-/**
- * The workspace that files belong to: the nearest folder above all of them that has an open notebook, since a
- * notebook's folder is its workspace; else the folder that they are in.
- *
- * @param notebooks paths of open notebooks.
- * @param shown the folder that the browser shows.
- */
-export function workspaceOf(selected: readonly ISelected[], notebooks: readonly string[], shown: string): string {
-  const folders = new Set(notebooks.map(path => PathExt.dirname(path)));
-  for (let folder = shown; ; folder = PathExt.dirname(folder)) {
-    if (folders.has(folder) && selected.every(({ path }) => isBelow(path, folder))) {
-      return folder;
-    }
-    if (folder === '') {
-      return shown;
-    }
-  }
-}
-
-/** A path as it is in a workspace, or null when it is not in it. */
-export function within(path: string, workspace: string): string | null {
-  return isBelow(path, workspace) ? path.slice(workspace === '' ? 0 : workspace.length + 1) : null;
-}
-
-/** The pattern of a .gitignore that means this path and nothing else. */
-export function patternOf({ path, folder }: ISelected): string {
-  return `/${path.replace(/[\\*?[\]!#]|\s/g, character => `\\${character}`)}${folder ? '/' : ''}`;
-}
-
-function isBelow(path: string, folder: string): boolean {
-  return folder === '' ? path !== '' : path.startsWith(`${folder}/`);
-}
-
-/** Splits at white space, but not behind a backslash. */
-export function patternsIn(text: string): string[] {
-  return text.match(/(?:\\.|\S)+/g) ?? [];
 }
 
 export const filesPlugin: JupyterFrontEndPlugin<void> = {
@@ -122,7 +79,7 @@ function fields(state: RemoteState, folder: string, trans: TranslationBundle) {
       label: trans.__('Workspace'),
       value: folder,
       placeholder: trans.__('the top folder'),
-      help: trans.__('The folder whose mirror on the host is meant; that of a notebook is the one it lies in')
+      help: trans.__('A notebook’s is the folder that it lies in')
     }
   ];
 }
@@ -172,6 +129,6 @@ async function send(
   }
   const done = await carryOut(state, () => state.client.actOnHost(host, action, options as HostActionOptions));
   if (done) {
-    Notification.success(`${host}: ${done.text || trans.__('done')}`, { autoClose: 6000 });
+    Notification.success(done.text || trans.__('%1: done', host), { autoClose: 6000 });
   }
 }
