@@ -38,7 +38,7 @@ def test_nblab_elsewhere_in_lab(notebook: Open, lab: Lab, tmp_path: Path) -> Non
     expect(page.locator("#jupyterlab-splash")).to_have_count(0)
     (PICTURES / "nblab-dark.png").write_bytes(page.screenshot())
     panel = Panel(page, lab)
-    for part in (".jp-NotebookPanel-toolbar", ".jr-CellMarks", "#jupyter-remote-status"):
+    for part in (".jp-NotebookPanel .jr-HostPicker", ".jr-CellMarks", "#jupyter-remote-status"):
         assert panel.accessible(part) == []
     go.touch()
     told = page.locator(".Toastify__toast")
