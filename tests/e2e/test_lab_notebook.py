@@ -25,7 +25,8 @@ print("the end")"""
 def command(notebook: Notebook, name: str, args: dict[str, object] | None = None) -> None:
     """Executes a command to its end, as a menu would."""
     notebook.page.evaluate(
-        "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => null)", [name, args or {}]
+        "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => null)",
+        [name, args or {}],
     )
 
 
@@ -90,7 +91,9 @@ def test_nblab_a_cell_is_sent_as_it_stands(notebook: Open) -> None:
 
 
 def test_nblab_the_toolbar_chooses_the_host_of_cells_that_name_none(notebook: Open) -> None:
-    one = notebook(["%%remote\nprint('it runs')", "from jupyter_remote import default_host\ndefault_host.get()"])
+    one = notebook(
+        ["%%remote\nprint('it runs')", "from jupyter_remote import default_host\ndefault_host.get()"]
+    )
     toolbar_host(one).select_option("own")
     one.run(1)
     expect(mark(one, 1)).to_contain_text("own")
