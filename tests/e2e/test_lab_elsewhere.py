@@ -65,5 +65,5 @@ def test_nblab_elsewhere_in_lab(notebook: Open, lab: Lab, tmp_path: Path) -> Non
     expect(dialog.get_by_label("Files")).to_have_value("/data.csv")
     dialog.get_by_role("button", name="Pull").click()
     expect(dialog).to_have_count(0)
-    expect(page.locator(".Toastify__toast", has_text="local: 1 file")).to_be_visible()
+    expect(page.locator(".Toastify__toast", has_text="local: pulled 1 file")).to_be_visible()
     assert data.read_text() == "1,2\n"

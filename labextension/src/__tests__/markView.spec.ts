@@ -17,7 +17,7 @@ describe('the marks below a cell', () => {
   document.body.append(view.node);
 
   it('say host, run and state, as text', () => {
-    view.show_([MARK]);
+    view.showMarks([MARK]);
     const [open, attach] = view.node.querySelectorAll('button');
     expect(open.textContent).toContain('<b> · run 20261122-014500-7f3a · running');
     expect(open.getAttribute('aria-label')).toBe('Ran on <b>, run 20261122-014500-7f3a, running. Open this run');
@@ -30,14 +30,14 @@ describe('the marks below a cell', () => {
   it('keep the focus when they change', () => {
     view.node.querySelector('button')!.focus();
     may = false;
-    view.show_([{ ...MARK, state: 'finished' }]);
+    view.showMarks([{ ...MARK, state: 'finished' }]);
     expect(view.node.querySelectorAll('button')).toHaveLength(1);
     expect(document.activeElement).toBe(view.node.querySelector('button'));
   });
 
   it('offer the whole output of a run that ended unseen', () => {
     may = true;
-    view.show_([{ ...MARK, state: 'failed' }]);
+    view.showMarks([{ ...MARK, state: 'failed' }]);
     expect(view.node.querySelectorAll('button')[1].textContent).toBe('Show its output');
   });
 });

@@ -97,7 +97,7 @@ export class CellMarks implements IDisposable {
       (cell.layout as PanelLayout).insertWidget(PLACE, this.shown);
     }
     this.shown.setHidden(this.marks.length === 0);
-    this.shown.show_(this.marks);
+    this.shown.showMarks(this.marks);
   }
 
   dispose(): void {

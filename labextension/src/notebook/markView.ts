@@ -28,8 +28,8 @@ export class MarkView extends Widget {
     this.node.setAttribute('aria-label', trans.__('Where this cell ran'));
   }
 
-  /** Shows these. */
-  show_(marks: readonly IMark[]): void {
+  /** Shows these instead of those before. */
+  showMarks(marks: readonly IMark[]): void {
     const shown = JSON.stringify(marks.map(mark => [mark, this.actions.canAttach(mark)]));
     if (shown === this.shown) {
       return;
