@@ -1,12 +1,13 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test e2e test-torch test-s3 kills trees cuts slurm ray oldest docs check bench clean
+.PHONY: help demo test e2e panel test-torch test-s3 kills trees cuts slurm ray oldest docs check bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
 	@echo "make test    all tests, with the environment and the system packages they need"
 	@echo "make e2e     the tests in a browser alone; screenshots in build/e2e/"
+	@echo "make panel   build the JupyterLab panel into .venv, where its sources have changed (Node.js 20.19 or newer)"
 	@echo "make test-torch  the tests of PyTorch's tensors, in an environment of their own (200 MB and more)"
 	@echo "make test-s3 archives on a real S3 server, Ceph's (Debian packages, 269 MB the first time)"
 	@echo "make kills   300 syncs and 300 pulls that die at a random moment, and 2,000 random trees"
@@ -25,15 +26,21 @@ demo:
 	@.venv/bin/python scripts/demo
 
 test:
-	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core \
+	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core nodejs \
 		slurm-wlm munge slurm-wlm-torque podman runc docker.io iptables task-spooler
 	@scripts/environment test e2e
+	@scripts/panel
 	@scripts/test
 
 e2e:
-	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator chromium fonts-dejavu-core
+	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator chromium fonts-dejavu-core nodejs
 	@scripts/environment test e2e
+	@scripts/panel
 	@scripts/test tests/e2e
+
+panel:
+	@scripts/environment test e2e
+	@scripts/panel
 
 test-torch:
 	@scripts/environment test torch
@@ -85,10 +92,11 @@ ray:
 		tests/integration/test_ray.py
 
 bench:
-	@scripts/system-packages openssh-client openssh-server rsync git slurm-wlm munge podman runc docker.io iptables
+	@scripts/system-packages openssh-client openssh-server rsync git slurm-wlm munge podman runc docker.io iptables chromium fonts-dejavu-core nodejs
 	@scripts/environment bench
+	@scripts/panel
 	@.venv/bin/python -m benchmarks $(BENCH)
 
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist jupyter_remote/labextension labextension/node_modules labextension/lib .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -79,7 +79,8 @@ def build(*, install_only: bool = False) -> bool:
         print(f"WARNING: {reason}: going on without the JupyterLab panel", file=sys.stderr)
         return False
     if install_only:
-        _jlpm("install", "--immutable")
+        if not _packages_are_current():
+            _jlpm("install", "--immutable")
         return False
     shutil.rmtree(OUTPUT, ignore_errors=True)
     _jlpm("install", "--immutable")
@@ -89,6 +90,12 @@ def build(*, install_only: bool = False) -> bool:
     shutil.copy(SOURCES / "install.json", OUTPUT)
     STAMP.write_text(sources_digest() + "\n", encoding="ascii")
     return True
+
+
+def _packages_are_current() -> bool:
+    state = SOURCES / "node_modules" / ".yarn-state.yml"
+    wanted = max((SOURCES / name).stat().st_mtime for name in ("package.json", "yarn.lock"))
+    return state.exists() and state.stat().st_mtime >= wanted
 
 
 def _jlpm(*arguments: str) -> None:

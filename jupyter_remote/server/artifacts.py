@@ -15,6 +15,9 @@ from typing import Any, BinaryIO
 
 from ..agent.entry import STATE_FOLDER
 from ..agent.patterns import Patterns
+from ..artifacts import Artifacts
+from ..errors import RemoteError
+from ..hostlink import HostLink
 from ..sync.pulled import Pulled, source_of
 from ..whereabouts import Found
 from .places import below
@@ -34,14 +37,41 @@ class Download:
     file: BinaryIO
 
 
-def listing(found: Found) -> dict[str, Any]:
-    """``Artifacts`` of rest-api.yml."""
+def listing(found: Found, link: HostLink | None) -> dict[str, Any]:
+    """``Artifacts`` of rest-api.yml.
+
+    Args:
+        found: the run.
+        link: to its host, if there is one: what matches there now is named too.
+    """
     folder = _folder(found)
-    artifacts = []
-    for path, row in sorted(_rows(found).items())[:MOST]:
+    known = {}
+    for path, row in _rows(found).items():
         here = folder is not None and (folder / path).is_file()
-        artifacts.append({"path": path, "size": row[1], "mtime": row[2] / 1e9, "local": here})
-    return {"run": found.id, "artifacts": artifacts}
+        known[path] = {"path": path, "size": row[1], "mtime": row[2] / 1e9, "local": here}
+    for path, size, mtime in _there(found, link):
+        old = known.get(path)
+        if old is None or (old["size"], old["mtime"]) != (size, mtime):
+            known[path] = {"path": path, "size": size, "mtime": mtime, "local": False}
+    return {"run": found.id, "artifacts": [known[path] for path in sorted(known)[:MOST]]}
+
+
+def _there(found: Found, link: HostLink | None) -> list[tuple[str, int, float]]:
+    if link is None or not found.row.get("mirror"):
+        return []
+    record = {**found.row, "workspace": found.row["mirror"]}
+    patterns = [*link.host.sync.pull, *_own(found)]
+    try:
+        seen = Artifacts(link, record, patterns, Path()).there()
+    except RemoteError:
+        return []  # what is here is known nevertheless
+    return [(one.path, one.size, one.mtime) for one in seen]
+
+
+def _own(found: Found) -> list[str]:
+    options = found.row.get("options")
+    told = json.loads(options) if isinstance(options, str) else options or {}
+    return [str(pattern) for pattern in told.get("pull") or ()]
 
 
 def opened(found: Found, path: str) -> Download:
@@ -85,9 +115,8 @@ def _rows(found: Found) -> dict[str, Any]:
     if folder is None or not mirror:
         return {}
     source = source_of(found.host, mirror)
-    options = found.row.get("options")
-    patterns = (json.loads(options) if isinstance(options, str) else options or {}).get("pull") or ()
-    own = Patterns(list(map(str, patterns))) if patterns else None
+    patterns = _own(found)
+    own = Patterns(patterns) if patterns else None
     began = found.row.get("started") or found.row.get("created") or 0.0
     until = found.row.get("ended") or float("inf")
     rows = Pulled(str(folder / STATE_FOLDER)).rows()

@@ -74,7 +74,7 @@ class Curves:
         }
 
     def _of(self, found: Found) -> Metrics:
-        link = _link(found.host)
+        link = link_to(found.host)
         with self._lock:
             metrics, used = self._known.pop(found.id, (None, None))
             if metrics is None or used is not link:
@@ -86,7 +86,7 @@ class Curves:
         return metrics
 
 
-def _link(host: str) -> HostLink | None:
+def link_to(host: str) -> HostLink | None:
     links = [link for link in pool.links() if link.host.name == host]
     return next((link for link in links if link.live is not None), links[-1] if links else None)
 

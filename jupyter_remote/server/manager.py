@@ -22,7 +22,7 @@ from ..transports import prompt
 from ..whereabouts import Found
 from . import artifacts
 from .bridge import Bridge
-from .curves import Curves
+from .curves import Curves, link_to
 from .following import Following
 from .host_actions import HostActions
 from .host_book import HostBook
@@ -138,7 +138,8 @@ class Manager:
         Raises:
             NotFound: there is no such run.
         """
-        return await self.bridge.here(artifacts.listing, await self.runs.find(run_id))
+        found = await self.runs.find(run_id)
+        return await self.bridge.there(artifacts.listing, found, link_to(found.host))
 
     async def artifact(self, run_id: str, path: str) -> artifacts.Download:
         """One of them; errors as `artifacts.opened`."""

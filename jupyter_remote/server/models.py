@@ -17,6 +17,7 @@ RUN_FIELDS = (
         "kind",
         "label",
         "notebook",
+        "cell",
         "session",
         "campaign",
         "step",

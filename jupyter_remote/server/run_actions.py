@@ -13,6 +13,7 @@ from typing import Any
 import jupyter_remote
 
 from .. import history, runs
+from ..artifacts import exactly
 from ..errors import RemoteError
 from ..gpu_request import Gpus
 from ..notebook import session_name
@@ -122,7 +123,9 @@ class RunActions:
 
     def _pull(self, operation: Operation, found: Found, options: Options) -> dict[str, Any]:
         remote = found.remote()
-        patterns = [_exactly(path) for path in options.get("paths") or ()] or patterns_of(found, remote)
+        patterns = [exactly(path.strip("/")) for path in options.get("paths") or ()] or patterns_of(
+            found, remote
+        )
         if not patterns:
             raise NotNow(
                 f"run {found.id} names no artifacts",
@@ -149,12 +152,6 @@ def patterns_of(found: Found, remote: jupyter_remote.Remote) -> list[str]:
     options = found.row.get("options")
     own = (json.loads(options) if isinstance(options, str) else options or {}).get("pull") or ()
     return [*remote.host.sync.pull, *map(str, own)]
-
-
-def _exactly(path: str) -> str:
-    """The pattern that this path alone matches."""
-    escaped = "".join(f"\\{char}" if char in "\\*?[]!#" else char for char in path.strip("/"))
-    return f"/{escaped}"
 
 
 def _start(

@@ -5,8 +5,19 @@ import { filesPlugin } from './elsewhere/files';
 import { noticesPlugin } from './elsewhere/notices';
 import { statusPlugin } from './elsewhere/status';
 import { notebookPlugin } from './notebook/plugin';
+import { panelPlugin } from './panel/plugin';
+import { viewsPlugin } from './run/plugin';
 import { statePlugin } from './state/plugin';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [statePlugin, notebookPlugin, statusPlugin, noticesPlugin, filesPlugin];
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as the application takes them
+const plugins: JupyterFrontEndPlugin<any>[] = [
+  statePlugin,
+  panelPlugin,
+  viewsPlugin,
+  notebookPlugin,
+  statusPlugin,
+  noticesPlugin,
+  filesPlugin
+];
 
 export default plugins;

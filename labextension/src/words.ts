@@ -61,13 +61,11 @@ export function number(value: number | string | null): string {
 
 /** How long the run has taken up to `now` (seconds since the epoch), or null when it hasn't started. */
 export function elapsed(run: Run, now: number): number | null {
-  if (run.started === null) {
-    return run.seconds;
-  }
   if (ONGOING.has(run.state)) {
-    return now - run.started;
+    const since = run.started ?? (run.state === 'running' ? run.created : null);
+    return since === null ? null : now - since;
   }
-  return run.seconds ?? (run.ended === null ? null : run.ended - run.started);
+  return run.seconds ?? (run.ended === null || run.started === null ? null : run.ended - run.started);
 }
 
 /** `2026-11-22 01:45`, or the time alone for today. */

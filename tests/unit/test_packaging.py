@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -19,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 def wheel(tmp_path: Path) -> zipfile.ZipFile:
     # hatchling itself, not pip: an isolated build would go to the network.
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    # The panel as it is here, built or not: fetching what builds it takes a minute.
+    env = {**os.environ, "JR_SKIP_LABEXTENSION": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.whl")
     return zipfile.ZipFile(path)
@@ -32,7 +36,9 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> Non
     data = f"jupyter_remote_cells-{VERSION}.data"
     assert {name.partition("/")[0] for name in names} == {"jupyter_remote", info, data}
     beside = {"/".join(name.split("/")[2:6]) for name in names if name.startswith(data)}
-    assert beside == {"etc/jupyter/jupyter_server_config.d/jupyter_remote.json"}
+    built = (ROOT / "jupyter_remote" / "labextension").exists()
+    panel = {"share/jupyter/labextensions/jupyter-remote"} if built else set()
+    assert beside == {"etc/jupyter/jupyter_server_config.d/jupyter_remote.json"} | panel
     packaged = {name for name in names if name.endswith(".py")}
     package = (ROOT / "jupyter_remote").rglob("*.py")
     assert packaged == {path.relative_to(ROOT).as_posix() for path in package}
@@ -42,3 +48,5 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> Non
 
 def test_version_is_stated_once() -> None:
     assert version("jupyter-remote-cells") == VERSION
+    panel = json.loads((ROOT / "labextension" / "package.json").read_text(encoding="utf-8"))
+    assert panel["version"] == VERSION

@@ -1,5 +1,4 @@
 /** Small things of the views: words, choices, keys of the tree, curves, tables of files. */
-import { best, lessIsBetter } from '../compare/best';
 import type { Run } from '../api/models';
 import { choose } from '../panel/selection';
 import { treeKey } from '../panel/treeKeys';
@@ -73,14 +72,6 @@ test('axes have round numbers, curves have gaps', () => {
   expect(range([2]).low).toBeLessThan(2);
   const place = (x: number, y: number): [number, number] => [x, y];
   expect(path([0, 1, 2, 3], [5, 6, null, 7], place)).toBe('M0.0 5.0L1.0 6.0M3.0 7.0h0.01');
-});
-
-test('the best is told by the metric’s name', () => {
-  expect(['val_loss', 'error', 'rmse', 'ppl', 'epoch_time'].every(lessIsBetter)).toBe(true);
-  expect(['accuracy', 'f1', 'reward', 'timesteps', 'mirror'].some(lessIsBetter)).toBe(false);
-  expect([...best([3, 1, 1, 'nan', null], true)]).toEqual([1, 2]);
-  expect(best([1, 'x'], true).size).toBe(0);
-  expect(best([2, 2], false).size).toBe(0);
 });
 
 test('separated values with quotes', () => {

@@ -463,8 +463,8 @@ export interface components {
         HostState: "unknown" | "connecting" | "connected" | "down";
         Host: {
             name: string;
-            /** @enum {string} */
-            kind: "ssh" | "ec2" | "command" | "local";
+            /** @description `ssh`, `ec2`, `command`, `local`, or one of another package */
+            kind: string;
             groups: string[];
             /**
              * @description for people: `user@gpu-server-01:22`
@@ -908,6 +908,8 @@ export interface components {
             group: "run" | "parameter" | "metric" | "settings";
             /** @description not the same in all rows */
             differs: boolean;
+            /** @description of a metric, the runs that are best in it; empty where nobody knows what is better */
+            best: components["schemas"]["RunId"][];
         };
         RunSeries: components["schemas"]["Series"] & {
             run: components["schemas"]["RunId"];

@@ -10,7 +10,6 @@ import { IUi, UiContext, useUi } from '../hooks';
 import { remoteIcon } from '../icons';
 import { curveLook, CurvePicture } from '../plots/curve';
 import { number, runTitle, STATE_SIGN, stateWord } from '../words';
-import { best, lessIsBetter } from './best';
 
 /** Runs side by side. */
 export class CompareView extends ReactWidget {
@@ -101,9 +100,6 @@ function Table({ comparison, all }: { comparison: Comparison; all: boolean }): J
   const { commands, trans } = useUi();
   const { columns, rows, runs } = comparison;
   const shown = columns.map((column, index) => ({ ...column, index })).filter(column => all || column.differs || column.group === 'metric');
-  const marks = new Map(
-    shown.filter(column => column.group === 'metric').map(column => [column.index, best(rows.map(row => row[column.index]), lessIsBetter(column.name))])
-  );
   return (
     <div className="jr-Compare-table" tabIndex={0} role="region" aria-label={trans.__('Comparison')}>
       <table className="jr-Table">
@@ -114,7 +110,6 @@ function Table({ comparison, all }: { comparison: Comparison; all: boolean }): J
             {shown.map(column => (
               <th scope="col" key={column.index}>
                 {column.name}
-                {column.group === 'metric' ? (lessIsBetter(column.name) ? ' ↓' : ' ↑') : ''}
               </th>
             ))}
           </tr>
@@ -133,7 +128,7 @@ function Table({ comparison, all }: { comparison: Comparison; all: boolean }): J
               </td>
               {shown.map(column => {
                 const value = rows[index][column.index];
-                const isBest = marks.get(column.index)?.has(index) ?? false;
+                const isBest = column.best.includes(run.id);
                 return (
                   <td
                     key={column.index}

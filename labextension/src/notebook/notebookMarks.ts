@@ -54,8 +54,7 @@ export class NotebookMarks implements IDisposable {
   /** Shows a run's output in its cell: by the kernel where that is free, else by the server. */
   async attach(marks: CellMarks, mark: IMark): Promise<void> {
     const { cell } = marks;
-    const kernel = this.panel.sessionContext.session?.kernel;
-    if (kernel && kernel.status === 'idle') {
+    if (await this.link.isFree()) {
       try {
         await this.link.load();
         await executeIn(cell, this.panel.sessionContext, `%remote attach ${mark.run}`);

@@ -8,6 +8,7 @@ import { CommandIDs } from '../commands/ids';
 import { useNow, useStore, useUi } from '../hooks';
 import { duration, elapsed, hostStateWord, metricWords, runTitle, STATE_SIGN, stateWord } from '../words';
 import { Gauges } from './gauges';
+import { useNear } from './near';
 import { openHostMenu, openRunMenu, openSessionMenu, placeOf } from './menus';
 
 /** Of a host's runs, so many are in the tree; all are in the list below. */
@@ -24,11 +25,10 @@ export const HostRow = React.memo(function HostRow(props: {
   const { name, active, open } = props;
   const { state, commands, trans } = useUi();
   const host = useStore(`host:${name}`, () => state.store.host(name));
-  const connected = host?.state === 'connected';
-  React.useEffect(
-    () => (active && connected ? state.topics.need(`samples:${name}`) : undefined),
-    [state, name, active, connected]
-  );
+  const item = React.useRef<HTMLLIElement>(null);
+  const { near, height } = useNear(item);
+  const sampled = active && near && host?.state === 'connected';
+  React.useEffect(() => (sampled ? state.topics.need(`samples:${name}`) : undefined), [state, name, sampled]);
   if (!host) {
     return null;
   }
@@ -40,12 +40,14 @@ export const HostRow = React.memo(function HostRow(props: {
   };
   return (
     <li
+      ref={item}
       role="treeitem"
       data-id={`host:${name}`}
       aria-expanded={open}
       aria-label={[name, word, ...host.groups].join(', ')}
       tabIndex={props.first ? 0 : -1}
       className={`jr-Host jr-mod-${host.state}`}
+      style={near ? undefined : { minHeight: height }}
       onContextMenu={menu}
     >
       <div className="jr-Host-head">
@@ -73,7 +75,7 @@ export const HostRow = React.memo(function HostRow(props: {
         </button>
       </div>
       <HostNews host={host} word={word} />
-      {open && (
+      {open && near && (
         <>
           <Gauges host={name} />
           <ul role="group" className="jr-Host-inside" aria-label={trans.__('Sessions and runs of %1', name)}>
