@@ -85,6 +85,17 @@ class Artifacts:
         """What the last look found."""
         return [self._artifact(found) for found in self._seen.values()]
 
+    def there(self) -> list[Artifact]:
+        """What matches now on the host; nothing is pulled, and nothing is found while there is no link.
+
+        Raises:
+            RemoteError: the host can't be asked.
+        """
+        connection = self._link.live
+        if connection is None or not self.patterns:
+            return []
+        return [self._artifact(found) for found in self._find(connection).values()]
+
     def look(self, *, connect: bool = True) -> list[Artifact]:
         """Looks once, and pulls what is complete; sooner than a second after the last look, it does nothing.
 
