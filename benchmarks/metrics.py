@@ -82,8 +82,9 @@ def _seconds(remote: Remote, code: str, followed: bool) -> float:
 
 
 def _ask(run: Run, ended: threading.Event) -> None:
+    found = run.metrics
     while not ended.wait(EVERY_S):
-        run.metrics.refresh(seconds=0.2)
+        found.refresh(seconds=0.2)
 
 
 def _read(run: Run) -> None:

@@ -120,8 +120,8 @@ class Metrics(Sequence[Metric]):
 
         Args:
             connect: whether a link is made when there is none now, which may take a while.
-            seconds: that this may take, about, when there is much; until all is here when None, which takes as
-                long as a run prints more quickly than it is read. Whoever asks again and again gives 0.2.
+            seconds: that this may take, about, when there is much; until all is here when None, which lasts
+                while a run prints more quickly than it is read. Whoever asks again and again gives 0.2.
 
         Returns:
             Whether all that there was is here. When not, for instance because the host can't be reached
