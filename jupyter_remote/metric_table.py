@@ -55,8 +55,8 @@ class Series:
 class _Column:
     """The points of one name."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, number: int) -> None:
+        self.source, self.number = source, number
         self.last = math.nan
         self.stepless = False
         self.values, self.steps, self.times = array("d"), array("d"), array("d")
@@ -76,7 +76,6 @@ class Table:
         self._by_number: list[tuple[str, _Column]] = []
         # The order of all points: which column, and where in it.
         self._which, self._where = array("I"), array("I")
-        self._numbers: dict[str, int] = {}
         self._sources: dict[str, int] = {}
         self._source_names: list[str] = []
         self._tags: list[Mapping[str, str]] = [{}]
@@ -100,32 +99,90 @@ class Table:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Takes a point; one with a name too many is counted only."""
+        column = self._column(name, source)
+        if column is None:
+            self.dropped += 1
+            return
+        column.last = value
+        if len(self._which) >= MOST_POINTS:
+            self.dropped += 1
+            return
+        self._which.append(column.number)
+        self._where.append(len(column.values))
+        column.values.append(value)
+        column.stepless = column.stepless or step is None
+        column.steps.append(math.nan if step is None else step)
+        column.times.append(time)
+        column.sources.append(self._source_number(source))
+        column.tags.append(self._tag_number(tags) if tags else 0)
+
+    def extend(
+        self,
+        names: Sequence[str],
+        values: Sequence[array[float]],
+        steps: array[float] | None,
+        times: array[float],
+        source: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Takes many points at once, as `add` takes them one by one: row after row, and in it name by name.
+
+        Args:
+            names: of the columns, all different.
+            values: for each name one value of each row.
+            steps: of the rows, NaN for none; None when none has one.
+            times: of the rows.
+            source, tags: of all.
+        """
+        count, width = len(times), len(names)
+        columns = [column for name in names if (column := self._column(name, source)) is not None]
+        full = len(self._which) >= MOST_POINTS
+        if len(columns) < width or not (full or len(self._which) + count * width <= MOST_POINTS):
+            for row, time in enumerate(times):
+                step = None if steps is None or math.isnan(steps[row]) else steps[row]
+                for name, column_values in zip(names, values, strict=True):
+                    self.add(name, column_values[row], step, time, source, tags)
+            return
+        which, where = array("I", [0]) * (count * width), array("I", [0]) * (count * width)
+        stepless = steps is None or any(map(math.isnan, steps))
+        nothing = array("d", [math.nan]) * count if steps is None else steps
+        source_number, tag = self._source_number(source), self._tag_number(tags) if tags else 0
+        for at, (column, column_values) in enumerate(zip(columns, values, strict=True)):
+            column.last = column_values[-1]
+            if full:
+                continue
+            which[at::width] = array("I", [column.number]) * count
+            where[at::width] = array("I", range(len(column.values), len(column.values) + count))
+            column.stepless = column.stepless or stepless
+            column.values.extend(column_values)
+            column.steps.extend(nothing)
+            column.times.extend(times)
+            column.sources.extend(array("I", [source_number]) * count)
+            column.tags.extend(array("I", [tag]) * count)
+        if full:
+            self.dropped += count * width
+        else:
+            self._which.extend(which)
+            self._where.extend(where)
+
+    def _column(self, name: str, source: str) -> _Column | None:
         column = self._columns.get(name)
         if column is not None and column.source != source:
             name = f"{name}@{source}"  # two sources that call something the same don't mean the same curve
             column = self._columns.get(name)
         if column is None:
             if len(self._columns) >= MOST_NAMES or len(name) > _LONGEST_NAME:
-                self.dropped += 1
-                return
-            column = self._columns[name] = _Column(source)
-            self._numbers[name] = len(self._by_number)
+                return None
+            column = self._columns[name] = _Column(source, len(self._by_number))
             self._by_number.append((name, column))
-        column.last = value
-        if len(self._which) >= MOST_POINTS:
-            self.dropped += 1
-            return
-        self._which.append(self._numbers[name])
-        self._where.append(len(column.values))
-        column.values.append(value)
-        column.stepless = column.stepless or step is None
-        column.steps.append(math.nan if step is None else step)
-        column.times.append(time)
-        if source not in self._sources:
-            self._sources[source] = len(self._sources)
+        return column
+
+    def _source_number(self, source: str) -> int:
+        number = self._sources.get(source)
+        if number is None:
+            number = self._sources[source] = len(self._source_names)
             self._source_names.append(source)
-        column.sources.append(self._sources[source])
-        column.tags.append(self._tag_number(tags) if tags else 0)
+        return number
 
     def _tag_number(self, tags: Mapping[str, str]) -> int:
         key = tuple(sorted(tags.items()))
@@ -154,7 +211,9 @@ class Table:
         return map(self.__getitem__, range(len(self)))
 
     def without(self, source: str) -> Table:
-        """Another table without the points of a source."""
+        """A table without the points of a source."""
+        if source not in self._sources:
+            return self
         other = Table()
         for one in self:
             if one.source != source:

@@ -169,7 +169,7 @@ class Metrics(Sequence[Metric]):
         return up_to_date
 
     def _keep(self, batch: Batch, more: bool) -> None:
-        if not (batch["points"] or batch["fresh"] or batch["complete"] or more or "progress" in batch):
+        if not (batch["blocks"] or batch["fresh"] or batch["complete"] or more or "progress" in batch):
             # Nothing new: the file needn't grow for it.
             self._reader.cursor = batch["cursor"]
             return

@@ -68,7 +68,7 @@ def news(state: str, run_id: str, cursor: dict[str, Any], wanted: dict[str, Any]
             paths), ``room`` (bytes of an answer, about), ``seconds`` (that this may take, about).
 
     Returns:
-        ``lines``: ``[time, text]`` each, and ``bars``: the newest lines that match ``bar``; ``files``: see
+        ``lines``: ``[time, text]`` each, where the text is one or more lines, and ``bars``: the newest lines that match ``bar``; ``files``: see
         `metric_files.look`; ``cursor``; ``more``: whether there is more already; ``ended``: whether the run
         has ended; ``wishes``: what it was started with; ``took``: seconds.
 
@@ -137,7 +137,8 @@ def _from_log(
                     data = rest.get(kind, b"") + data.replace(b"\r", b"\n")
                     end = data.rfind(b"\n") + 1
                     recent[kind], rest[kind] = data, data[end : end + LONGEST + 1]
-                    for text in lines.find(data[:end]):
+                    text = "".join(lines.find(data[:end]))
+                    if text:
                         found.append([moment, text])
                         room -= len(text) + 20
         # Of one that was killed the last line may be half of what it was to be.
