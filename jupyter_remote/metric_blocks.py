@@ -1,9 +1,10 @@
-"""Points as they are kept and passed on: rows that say the same names in one block, numbers in columns.
+"""Points as they are kept and passed on: numbers in columns.
 
-A block is ``[kind, rows, times, steps, columns]``. The kind is a place in the list of kinds, which are
-``[source, names, tags]``. A column is a list of numbers when there are few, one number when all are the same,
-or else a text: the numbers as little-endian doubles, compressed by zlib, in base64. A step that is NaN is
-none; steps are None when all are.
+Lines that say the same names are of one kind, ``[source, names, tags]``. All of a kind are
+``[rows, times, steps, columns]``, and ``order`` says the kind of each row; it is None when there is one.
+A column is a list of numbers when there are few, one number when all are the same, or else a text: the
+numbers as little-endian doubles (those of the order as unsigned integers of 4 bytes), compressed by zlib, in
+base64. A step that is NaN is none; steps are None when all are.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import math
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .metric_bulk import Lines
 from .metric_lines import Found
-from .metric_shapes import Rows
 
 _FEW = 12
 # A block of so many rows is one that somebody has made up.
@@ -25,16 +26,26 @@ _MOST_ROWS = 1 << 24
 
 if TYPE_CHECKING:
     Numbers = array[float]
-    Block = tuple[str, tuple[str, ...], Mapping[str, str], Numbers, Numbers | None, list[Numbers]]
+
+
+class Kind(NamedTuple):
+    """Rows that say the same names, with the same tags, from one source."""
+
+    source: str
+    names: tuple[str, ...]
+    tags: Mapping[str, str]
+    times: Numbers
+    steps: Numbers | None
+    columns: list[Numbers]
 
 
 class Blocks:
     """Takes points in order."""
 
     def __init__(self) -> None:
-        self._kinds: dict[Any, int] = {}
-        self._done: list[list[Any]] = []
-        self._open: tuple[int, Numbers, Numbers, list[Numbers]] | None = None
+        self._numbers: dict[Any, int] = {}
+        self._kinds: list[tuple[Numbers, Numbers, list[Numbers]]] = []
+        self._order = array("I")
 
     def add(self, found: Sequence[Found], moment: float, source: str) -> None:
         """What one line or record says, at this time."""
@@ -50,91 +61,113 @@ class Blocks:
             for one in found:
                 self.add([one], moment, source)
             return
-        _, times, steps, columns = self._block(source, names, first.tags)
+        number = self._number(source, names, first.tags)
+        times, steps, columns = self._kinds[number]
+        self._order.append(number)
         times.append(moment if first.time is None else first.time)
         steps.append(_finite(first.step))
         for column, one in zip(columns, found, strict=True):
             column.append(one.value)
 
-    def extend(self, rows: Rows, moments: Numbers, source: str) -> None:
-        """What lines of one shape say; `moments` are their times, where they say none themselves."""
-        if not rows.names:
-            return
-        _, times, steps, columns = self._block(source, rows.names, rows.tags)
-        times.extend(moments if rows.times is None else rows.times)
-        if rows.steps is None:
-            steps.extend(array("d", [math.nan]) * len(moments))
-        elif all(map(math.isfinite, rows.steps)):
-            steps.extend(rows.steps)
+    def extend(self, lines: Lines, moments: Numbers, source: str) -> None:
+        """What lines of known shapes say; `moments` are their times, where they say none themselves."""
+        numbers = []
+        for which, rows in enumerate(lines.rows):
+            if not rows.names:
+                numbers.append(-1)
+                continue
+            numbers.append(self._number(source, rows.names, rows.tags))
+            times, steps, columns = self._kinds[numbers[-1]]
+            if rows.times is not None:
+                times.extend(rows.times)
+            elif len(lines.rows) == 1:
+                times.extend(moments)
+            else:
+                times.extend(
+                    array("d", [t for t, of in zip(moments, lines.order, strict=True) if of == which])
+                )
+            if rows.steps is None:
+                steps.extend(array("d", [math.nan]) * len(rows.columns[0]))
+            elif all(map(math.isfinite, rows.steps)):
+                steps.extend(rows.steps)
+            else:
+                steps.extend(array("d", map(_finite, rows.steps)))
+            for column, values in zip(columns, rows.columns, strict=True):
+                column.extend(values)
+        if len(numbers) == 1:
+            self._order.extend(array("I", numbers) * len(moments) if numbers[0] >= 0 else ())
         else:
-            steps.extend(map(_finite, rows.steps))
-        for column, values in zip(columns, rows.columns, strict=True):
-            column.extend(values)
+            self._order.extend(array("I", [numbers[of] for of in lines.order if numbers[of] >= 0]))
 
-    def packed(self) -> tuple[list[Any], list[list[Any]]]:
-        """The kinds and the blocks."""
-        self._close()
-        return [[source, list(names), dict(tags)] for source, names, tags in self._kinds], self._done
+    def packed(self) -> dict[str, Any]:
+        """What JSON can hold: ``kinds``, ``rows`` and ``order``."""
+        return {
+            "kinds": [[source, list(names), dict(tags)] for source, names, tags in self._numbers],
+            "rows": [
+                [
+                    len(times),
+                    _packed(times),
+                    None if all(map(math.isnan, steps)) else _packed(steps),
+                    [_packed(column) for column in columns],
+                ]
+                for times, steps, columns in self._kinds
+            ],
+            "order": _packed(self._order) if len(self._kinds) > 1 else None,
+        }
 
-    def _block(
-        self, source: str, names: tuple[str, ...], tags: Mapping[str, str]
-    ) -> tuple[int, Numbers, Numbers, list[Numbers]]:
-        kind = self._kinds.setdefault((source, names, tuple(sorted(tags.items()))), len(self._kinds))
-        if self._open is None or self._open[0] != kind:
-            self._close()
-            self._open = kind, array("d"), array("d"), [array("d") for _ in names]
-        return self._open
-
-    def _close(self) -> None:
-        if self._open is not None:
-            kind, times, steps, columns = self._open
-            told = None if all(map(math.isnan, steps)) else _packed(steps)
-            packed = [_packed(column) for column in columns]
-            self._done.append([kind, len(times), _packed(times), told, packed])
-        self._open = None
+    def _number(self, source: str, names: tuple[str, ...], tags: Mapping[str, str]) -> int:
+        key = source, names, tuple(sorted(tags.items())) if tags else ()
+        number = self._numbers.setdefault(key, len(self._kinds))
+        if number == len(self._kinds):
+            self._kinds.append((array("d"), array("d"), [array("d") for _ in names]))
+        return number
 
 
-def unpacked(kinds: Sequence[Any], blocks: Sequence[Any]) -> Iterator[Block]:
-    """The blocks that `Blocks.packed` gave: source, names, tags, times, steps, columns.
+def unpacked(packed: Mapping[str, Any]) -> tuple[list[Kind], Sequence[int] | None]:
+    """What `Blocks.packed` gave: the kinds, and the kind of each row.
 
     Raises:
-        ValueError, TypeError, KeyError, IndexError: they are none.
+        ValueError, TypeError, KeyError, IndexError: it is none.
     """
-    for kind, count, times, steps, columns in blocks:
-        source, names, tags = kinds[kind]
+    kinds = []
+    for (source, names, tags), (count, times, steps, columns) in zip(
+        packed["kinds"], packed["rows"], strict=True
+    ):
         if not 0 < count <= _MOST_ROWS or len(columns) != len(names) or len(set(names)) < len(names):
-            raise ValueError("a block of metrics is broken")
-        yield (
-            str(source),
-            tuple(names),
-            tags,
-            _numbers(times, count),
-            None if steps is None else _numbers(steps, count),
-            [_numbers(column, count) for column in columns],
-        )
+            raise ValueError("metrics are broken")
+        told = None if steps is None else _numbers(steps, count)
+        values = [_numbers(column, count) for column in columns]
+        kinds.append(Kind(str(source), tuple(names), tags, _numbers(times, count), told, values))
+    if len(kinds) <= 1:
+        return kinds, None
+    total = sum(len(kind.times) for kind in kinds)
+    order = _numbers(packed["order"], total, "I")
+    if any(order.count(number) != len(kind.times) for number, kind in enumerate(kinds)):
+        raise ValueError("the order of metrics is broken")
+    return kinds, order
 
 
-def _packed(column: Numbers) -> list[float] | float | str:
+def _packed(column: array[Any]) -> list[float] | float | str:
     if len(column) <= _FEW:
-        return column.tolist()
+        return [*column]
     if column.count(column[0]) == len(column):
-        return column[0]
-    data = array("d", column)
+        return float(column[0])
+    data = column[:]
     if sys.byteorder == "big":
         data.byteswap()
     return base64.b64encode(zlib.compress(data.tobytes(), 1)).decode("ascii")
 
 
-def _numbers(packed: object, count: int) -> Numbers:
+def _numbers(packed: object, count: int, code: str = "d") -> array[Any]:
     if isinstance(packed, (int, float)):
-        return array("d", [packed]) * count
+        return array(code, [packed]) * count
     if isinstance(packed, list):
-        column = array("d", packed)
+        column = array(code, packed)
     else:
-        column = array("d")
+        column = array(code)
         unpacker = zlib.decompressobj()
         try:
-            column.frombytes(unpacker.decompress(base64.b64decode(str(packed)), count * 8 + 1))
+            column.frombytes(unpacker.decompress(base64.b64decode(str(packed)), count * column.itemsize + 1))
         except zlib.error as error:
             raise ValueError(str(error)) from None
         if sys.byteorder == "big":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .metric_lines import Found, LineParser
@@ -11,6 +12,22 @@ from .metric_shapes import Rows, Shape, learn
 _MOST_SHAPES = 12
 # Learning a shape takes as long as parsing up to 60 lines: the first are free, then one line in so many may.
 _FREE, _ONE_IN = 8, 211
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What lines of known shapes say.
+
+    Args:
+        order: of each line, to which of `rows` it belongs.
+        rows: of each shape.
+    """
+
+    order: Sequence[int]
+    rows: Sequence[Rows]
+
+
+Said = Lines | list[Found]
 
 
 class BulkParser:
@@ -40,30 +57,53 @@ class BulkParser:
     def epoch(self, epoch: tuple[float, float | None] | None) -> None:
         self._parser.epoch = epoch
 
-    def read(self, text: str) -> Iterator[tuple[int, int, Rows | list[Found]]]:
-        """What whole lines say.
+    def read(self, text: str) -> Iterator[Said]:
+        """What whole lines say, in order.
 
         Args:
             text: each line of it ends with a line feed.
-
-        Yields:
-            The number of a line, from 0, how many they are, and what they say: rows, or of one line a list.
         """
-        at, line = 0, 0
         if self._shapes and (all_ := self._all_alike(text)):
-            yield 0, len(all_), self._rows(self._shapes[0], all_)
+            yield from self._said([(self._shapes[0], all_)])
             return
+        at = 0
         before: Shape | None = None
+        runs: list[tuple[Shape, list[Any]]] = []
         while at < len(text):
-            shape, found, at_next = self._some_alike(text, at, before)
+            shape, found, end = self._some_alike(text, at, before)
             if shape is not None:
-                yield line, len(found), self._rows(shape, found)
-                line += len(found)
+                runs.append((shape, found))
             else:
-                at_next = text.index("\n", at) + 1
-                yield line, 1, self._one(text[at : at_next - 1])
-                line += 1
-            before, at = shape, at_next
+                yield from self._said(runs)
+                runs = []
+                end = text.index("\n", at) + 1
+                yield self._one(text[at : end - 1])
+            before, at = shape, end
+        yield from self._said(runs)
+
+    def _said(self, runs: list[tuple[Shape, list[Any]]]) -> Iterator[Said]:
+        shapes = {shape for shape, _ in runs}
+        alike = len({shape.says for shape in shapes}) < len(shapes)
+        if alike or any(shape.needs_epoch for shape in shapes):
+            for shape, found in runs:
+                yield Lines([0] * len(found), [self._rows(shape, found)])
+            return
+        # One shape after the other is quicker, when none depends on another.
+        numbers: dict[Shape, int] = {}
+        all_: list[list[Any]] = []
+        order: list[int] = []
+        for shape, found in runs:
+            number = numbers.setdefault(shape, len(all_))
+            if number == len(all_):
+                all_.append([])
+            all_[number] += found
+            order += [number] * len(found)
+        last = next((shape for shape, _ in reversed(runs) if shape.sets_epoch), None)
+        rows = [self._rows(shape, all_[number]) for shape, number in numbers.items() if shape is not last]
+        if last is not None:
+            rows.insert(numbers[last], self._rows(last, all_[numbers[last]]))
+        if rows:
+            yield Lines(order, rows)
 
     def _all_alike(self, text: str) -> list[Any]:
         shape = self._shapes[0]

@@ -57,7 +57,7 @@ _COUNT = re.compile(
     r"(?:\b|_)(?P<what>[Ee]poch|[Ss]tep|[Ii]ter(?:ation)?|[Bb]atch|[Rr]ound|[Ee]pisode|[Tt]imestep|EPOCH|STEP)s?[\"']?\s*[:=#]?\s*[\[(]?\s*"
     r"(?P<n>\d+(?:\.\d+)?)(?:\s*(?:/|of)\s*(?P<total>\d+))?(?![\w-])"
 )
-OF_BAR = re.compile(r"(?:\||^|\[)\s*(\d+)/(\d+)(?=\s*[\[(━\]]|\s\()")
+_OF_BAR = re.compile(r"(?:\||^|\[)\s*(\d+)/(\d+)(?=\s*[\[(━\]]|\s\()")
 _PERCENT = re.compile(r"(\d+)%\|")
 _RESULT = re.compile(r"RESULT_(?P<name>[A-Za-z0-9][\w.-]*)\s*[:=]?\s*(?P<rest>.*)")
 _BARE = re.compile(rf"(?P<number>{NUMBER})(?:\s?(?:{_UNIT}))?(?![\w.])")
@@ -287,7 +287,7 @@ def counts_in(text: str) -> dict[str, tuple[float, float | None]]:
     for match in _COUNT.finditer(text):
         total = match["total"]
         counts.setdefault(match["what"].lower(), (float(match["n"]), float(total) if total else None))
-    bar = OF_BAR.search(text) if "/" in text else None
+    bar = _OF_BAR.search(text) if "/" in text else None
     if bar is not None and all(total != float(bar[2]) for _, total in counts.values()):
         counts["bar"] = float(bar[1]), float(bar[2])
     return counts

@@ -71,8 +71,7 @@ class Reader:
                 self._heads.pop(path, None)
                 self._lines.pop(path, None)
             self._read_file(path, told, points)
-        kinds, blocks = points.packed()
-        batch: Batch = {"kinds": kinds, "blocks": blocks, "fresh": fresh, "cursor": dict(answer["cursor"])}
+        batch: Batch = {"points": points.packed(), "fresh": fresh, "cursor": dict(answer["cursor"])}
         batch["complete"] = bool(answer["ended"] and not answer["more"])
         batch["heads"] = self._heads
         batch["epochs"] = {source: parser.epoch for source, parser in self._lines.items() if parser.epoch}
@@ -91,8 +90,7 @@ class Reader:
         """
         for source in batch["fresh"]:
             self.table = self.table.without(source)
-        for source, names, tags, times, steps, columns in unpacked(batch["kinds"], batch["blocks"]):
-            self.table.extend(names, columns, steps, times, source, tags)
+        self.table.extend(*unpacked(batch["points"]))
         self.cursor, self.complete = batch["cursor"], batch["complete"]
         self._heads = dict(batch["heads"])
         self._wishes = batch["wishes"]
@@ -136,8 +134,11 @@ class Reader:
             # Without an end is only the last line of a run.
             whole.append(text if text.endswith("\n") else text + "\n")
             moments.extend(array("d", [moment]) * whole[-1].count("\n"))
-        for at, count, said in parser.read("".join(whole)):
+        at = 0
+        for said in parser.read("".join(whole)):
             if isinstance(said, list):
                 points.add(said, moments[at], source)
+                at += 1
             else:
-                points.extend(said, moments[at : at + count], source)
+                points.extend(said, moments[at : at + len(said.order)], source)
+                at += len(said.order)

@@ -21,7 +21,6 @@ from .metric_lines import (
     ANSI,
     MOMENTS,
     NUMBER,
-    OF_BAR,
     STEP_WORDS,
     Found,
     counts_in,
@@ -91,7 +90,7 @@ class Shape:
         names: Sequence[str],
         tags: Mapping[str, str],
         groups: Sequence[int],
-        step: int | None | dict[str, tuple[int, int | None]],
+        step: int | dict[str, tuple[int, int | None]] | None,
         epoch: tuple[int, int | None] | None,
         time: int | None,
     ) -> None:
@@ -99,7 +98,18 @@ class Shape:
         self.match = re.compile(pattern + "\n").match
         self.names, self.tags = tuple(names), tags
         self._groups, self._step, self._epoch, self._time = groups, step, epoch, time
+        self.says = self.names, tuple(sorted(tags.items()))
         self.next: Shape = self
+
+    @property
+    def needs_epoch(self) -> bool:
+        """Whether the step is one within the epoch that the lines before said."""
+        return isinstance(self._step, dict)
+
+    @property
+    def sets_epoch(self) -> bool:
+        """Whether its lines say the epoch."""
+        return self._epoch is not None
 
     def rows(self, found: Sequence[Any], epoch: Any) -> tuple[Rows, Any]:
         """The numbers of lines.
@@ -177,9 +187,9 @@ def _is_plain(text: str, form: str, found: Sequence[Found]) -> bool:
     if form == "pairs":
         if text.startswith("{") and text[1:2] != "'":
             return False  # other numbers may make it JSON
-        return OF_BAR.search(text) is None or all(
-            total is None for kind, (_, total) in counts_in(text).items() if kind != "bar"
-        )
+        # A bar is one unless it is as long as something else that is counted.
+        counts = counts_in(text)
+        return "bar" not in counts or all(of is None for kind, (_, of) in counts.items() if kind != "bar")
     if form == "json":
         numbers = flat(form_of(text)[1])[0]
         if any(last_word(name) in STEP_WORDS and not math.isfinite(value) for name, value in numbers.items()):
@@ -261,7 +271,9 @@ def _shape(
     if len(names) < len(found):
         return None
     moment = places[-1] if found and found[0].time is not None else -1
-    pieces, at, group_of = [], 0, {}
+    pieces: list[str] = []
+    group_of: dict[int, int] = {}
+    at = 0
     for number in free:
         token = tokens[number]
         name = names.get(number)
@@ -275,7 +287,7 @@ def _shape(
     groups = iter([group_of[number] for number in places])
     values = [next(groups) for _ in found]
     counted = {kind: (next(groups), None if of is None else next(groups)) for kind, (_, of) in counts.items()}
-    step: int | None | dict[str, tuple[int, int | None]] = _simple_step(counted)
+    step: int | dict[str, tuple[int, int | None]] | None = _simple_step(counted)
     if not counts and found and found[0].step is not None:
         step = next(groups)
     time = next(groups) if moment >= 0 else None
@@ -293,7 +305,7 @@ def _shape(
 
 def _simple_step(
     counted: dict[str, tuple[int, int | None]],
-) -> int | None | dict[str, tuple[int, int | None]]:
+) -> int | dict[str, tuple[int, int | None]] | None:
     """As `step_of`: the group that is the step whatever the epoch, or all that are counted."""
     for kind in ("step", "iteration", "iter", "timestep"):
         if kind in counted:

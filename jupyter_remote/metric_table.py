@@ -6,6 +6,10 @@ import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .metric_blocks import Kind
 
 # What a run that prints garbage may fill: names, and sets of tags; a point takes 40 bytes.
 MOST_NAMES = 2000
@@ -116,54 +120,74 @@ class Table:
         column.sources.append(self._source_number(source))
         column.tags.append(self._tag_number(tags) if tags else 0)
 
-    def extend(
-        self,
-        names: Sequence[str],
-        values: Sequence[array[float]],
-        steps: array[float] | None,
-        times: array[float],
-        source: str,
-        tags: Mapping[str, str],
-    ) -> None:
-        """Takes many points at once, as `add` takes them one by one: row after row, and in it name by name.
+    def extend(self, kinds: Sequence[Kind], order: Sequence[int] | None = None) -> None:
+        """Takes many points, as `add` takes them one by one: row after row, and in it name by name.
 
         Args:
-            names: of the columns, all different.
-            values: for each name one value of each row.
-            steps: of the rows, NaN for none; None when none has one.
-            times: of the rows.
-            source, tags: of all.
+            kinds: rows.
+            order: of each row, its kind; None for one kind.
         """
-        count, width = len(times), len(names)
-        columns = [column for name in names if (column := self._column(name, source)) is not None]
+        columns = [[self._column(name, kind.source) for name in kind.names] for kind in kinds]
+        flat = [column for some in columns for column in some]
+        points = sum(len(kind.times) * len(kind.names) for kind in kinds)
         full = len(self._which) >= MOST_POINTS
-        if len(columns) < width or not (full or len(self._which) + count * width <= MOST_POINTS):
-            for row, time in enumerate(times):
-                step = None if steps is None or math.isnan(steps[row]) else steps[row]
-                for name, column_values in zip(names, values, strict=True):
-                    self.add(name, column_values[row], step, time, source, tags)
+        # Kinds that share a name are taken row by row, and so is what is not all wanted.
+        apart = len({id(column) for column in flat}) == len(flat) and None not in flat
+        if not apart or not (full or len(self._which) + points <= MOST_POINTS):
+            self._one_by_one(kinds, order)
             return
-        which, where = array("I", [0]) * (count * width), array("I", [0]) * (count * width)
-        stepless = steps is None or any(map(math.isnan, steps))
-        nothing = array("d", [math.nan]) * count if steps is None else steps
-        source_number, tag = self._source_number(source), self._tag_number(tags) if tags else 0
-        for at, (column, column_values) in enumerate(zip(columns, values, strict=True)):
-            column.last = column_values[-1]
-            if full:
-                continue
-            which[at::width] = array("I", [column.number]) * count
-            where[at::width] = array("I", range(len(column.values), len(column.values) + count))
-            column.stepless = column.stepless or stepless
-            column.values.extend(column_values)
-            column.steps.extend(nothing)
-            column.times.extend(times)
-            column.sources.extend(array("I", [source_number]) * count)
-            column.tags.extend(array("I", [tag]) * count)
         if full:
-            self.dropped += count * width
+            self.dropped += points
         else:
-            self._which.extend(which)
-            self._where.extend(where)
+            self._put_in_order(kinds, columns, order)
+        for kind, some in zip(kinds, columns, strict=True):
+            for column, values in zip(some, kind.columns, strict=True):
+                assert column is not None
+                column.last = values[-1]
+                if not full:
+                    self._append(column, kind, values)
+
+    def _one_by_one(self, kinds: Sequence[Kind], order: Sequence[int] | None) -> None:
+        rows = [enumerate(kind.times) for kind in kinds]
+        for number in order if order is not None else [0] * sum(len(kind.times) for kind in kinds):
+            kind = kinds[number]
+            at, time = next(rows[number])
+            step = None if kind.steps is None or math.isnan(kind.steps[at]) else kind.steps[at]
+            for name, values in zip(kind.names, kind.columns, strict=True):
+                self.add(name, values[at], step, time, kind.source, kind.tags)
+
+    def _put_in_order(
+        self, kinds: Sequence[Kind], columns: Sequence[Sequence[Any]], order: Sequence[int] | None
+    ) -> None:
+        places = [
+            [range(len(column.values), len(column.values) + len(kind.times)) for column in some]
+            for kind, some in zip(kinds, columns, strict=True)
+        ]
+        if order is None:
+            for some, ranges in zip(columns, places, strict=True):
+                width, count = len(some), len(ranges[0])
+                which, where = (array("I", [0]) * (count * width) for _ in range(2))
+                for at, (column, place) in enumerate(zip(some, ranges, strict=True)):
+                    which[at::width] = array("I", [column.number]) * count
+                    where[at::width] = array("I", place)
+                self._which.extend(which)
+                self._where.extend(where)
+            return
+        numbers = [[column.number for column in some] for some in columns]
+        rows = [zip(*ranges, strict=True) for ranges in places]
+        for kind_number in order:
+            self._which.extend(numbers[kind_number])
+            self._where.extend(next(rows[kind_number]))
+
+    def _append(self, column: _Column, kind: Kind, values: array[float]) -> None:
+        count = len(values)
+        steps = array("d", [math.nan]) * count if kind.steps is None else kind.steps
+        column.stepless = column.stepless or kind.steps is None or any(map(math.isnan, kind.steps))
+        column.values.extend(values)
+        column.steps.extend(steps)
+        column.times.extend(kind.times)
+        column.sources.extend(array("I", [self._source_number(kind.source)]) * count)
+        column.tags.extend(array("I", [self._tag_number(kind.tags) if kind.tags else 0]) * count)
 
     def _column(self, name: str, source: str) -> _Column | None:
         column = self._columns.get(name)
