@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .metric_learn import learn
 from .metric_lines import Found, LineParser
-from .metric_shapes import Rows, Shape, learn
+from .metric_shapes import Rows, Shape
 
 _MOST_SHAPES = 12
 # Learning a shape takes as long as parsing up to 60 lines: the first are free, then one line in so many may.

@@ -77,8 +77,8 @@ def news(state: str, run_id: str, cursor: dict[str, Any], wanted: dict[str, Any]
 
     Returns:
         ``lines``: ``[time, text]`` each, where the text is one or more lines; ``bars``: the newest lines that
-        match ``bar``; ``files``: see `metric_files.look`; ``cursor``; ``more``: whether there is more already;
-        ``ended``: whether the run has ended; ``wishes``: what it was started with; ``took``: seconds.
+        match ``bar``; ``files``: see `metric_files.look`; ``cursor``; ``more``: whether there is more
+        already; ``ended``: whether the run has; ``wishes``: what it was started with; ``took``: seconds.
 
     Raises:
         ValueError: there is no such run, or a pattern is none.
