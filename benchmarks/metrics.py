@@ -9,16 +9,17 @@ has it where the same run takes the same time within 5 % when nobody asks.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
+
+import psutil
 
 from .harness import Row, at_most_times, beside, timed
 from .host import open_host
@@ -89,8 +90,6 @@ def _followed(remote: Remote, name: str, code: str, n: int) -> Iterator[Row]:
     else:
         yield beside(name, same, median(ours), median(peer), n)
     ours, peer = ([pair[side].run for pair in rounds] for side in (0, 1))
-    if not all(peer):
-        return
     yield at_most_times(f"{name}: its processor seconds", same, median(ours), median(peer), LIMIT, n)
     asking = median(followed.asking - alone.asking for followed, alone in rounds)
     wall = median(followed.wall for followed, _ in rounds)
@@ -100,7 +99,11 @@ def _followed(remote: Remote, name: str, code: str, n: int) -> Iterator[Row]:
 
 def _cost(remote: Remote, code: str, followed: bool) -> Cost:
     (session,) = remote.sessions()
-    busy, asking = _busy(session["pid"], session["worker"]), _asking()
+    its = [psutil.Process(session[who]) for who in ("pid", "worker")]
+    here = psutil.Process()
+    # The host's sshd was started here, and its agent by that.
+    asking = [one for one in (here, *here.children(recursive=True)) if one not in its]
+    before = _busy(its), _busy(asking)
     run = _started(remote, code)
     ended = threading.Event()
     asker = threading.Thread(target=_ask, args=(run, ended))
@@ -112,7 +115,7 @@ def _cost(remote: Remote, code: str, followed: bool) -> Cost:
         ended.set()
         if followed:
             asker.join()
-    return Cost(wall, _busy(session["pid"], session["worker"]) - busy, _asking() - asking)
+    return Cost(wall, _busy(its) - before[0], _busy(asking) - before[1])
 
 
 def _started(remote: Remote, code: str) -> Run:
@@ -128,21 +131,14 @@ def _await_end(remote: Remote, run: Run) -> float:
     return float(record["seconds"])
 
 
-def _busy(*pids: int) -> float:
-    """Processor seconds of processes; 0 where the system has no /proc."""
-    with suppress(OSError):
-        told = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-        return sum(int(fields[11]) + int(fields[12]) for fields in told) / os.sysconf("SC_CLK_TCK")
-    return 0.0
-
-
-def _asking() -> float:
-    """Processor seconds of this process, and of the agent that it has started."""
-    children = []
-    for path in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):  # a thread that has just ended
-            children += [int(pid) for pid in path.read_text().split()]
-    return time.process_time() + sum(_busy(pid) for pid in children)
+def _busy(processes: Iterable[psutil.Process]) -> float:
+    """Processor seconds of processes."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def _ask(run: Run, ended: threading.Event) -> None:
