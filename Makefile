@@ -1,7 +1,7 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test e2e panel test-torch test-s3 kills trees cuts slurm ray oldest docs check bench clean
+.PHONY: help demo test e2e panel test-torch test-s3 kills trees cuts slurm ray oldest binder docs check bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
@@ -13,6 +13,7 @@ help:
 	@echo "make kills   300 syncs and 300 pulls that die at a random moment, and 2,000 random trees"
 	@echo "make trees   the list of files beside git's own, on 2,000 random trees of each kind (minutes)"
 	@echo "make oldest  some of the tests with the oldest version of every dependency that is allowed"
+	@echo "make binder  make what binder/ says, start its JupyterLab, run the quickstart there"
 	@echo "make docs    the documentation, in build/docs/; a warning is an error"
 	@echo "make check   ruff, mypy --strict, vermin"
 	@echo "make cuts    cut a run's link 500 times, and compare what arrived with what was printed"
@@ -66,6 +67,11 @@ trees:
 oldest:
 	@scripts/environment test
 	@scripts/oldest
+
+binder:
+	@scripts/system-packages nodejs git
+	@scripts/environment test
+	@.venv/bin/python scripts/binder
 
 docs:
 	@scripts/environment docs

@@ -185,6 +185,21 @@ def test_the_page_about_campaigns_has_a_file_that_can_be_planned_and_names_every
     assert about - {"campaign list"} <= set(named)
 
 
+def test_the_page_about_notebooks_names_each() -> None:
+    named = re.findall(r"(?m)^\| `([a-z-]+\.ipynb)`", text("docs/notebooks.md"))
+    assert sorted(named) == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_are_saved_as_a_fresh_kernel_leaves_them(path: Path) -> None:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    data = [output.get("data", {}) for cell in cells for output in cell["outputs"]]
+    assert not [mime for one in data for mime in one if "widget-view" in mime], "of a kernel that is gone"
+    assert not re.search(r"Looking in (indexes|links)|/root/", json.dumps(cells)), "a machine's own paths"
+
+
 def test_the_figures_are_those_of_the_last_whole_run() -> None:
     from benchmarks.page import FIGURES, filled
 
