@@ -37,7 +37,7 @@ e2e:
 	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator chromium fonts-dejavu-core nodejs
 	@scripts/environment test e2e
 	@scripts/panel
-	@scripts/test tests/e2e
+	@scripts/test -n 2 --dist loadfile tests/e2e
 
 panel:
 	@scripts/environment test e2e

@@ -27,6 +27,9 @@ _AXE_RUN = """async selector => {
 _SCROLL = """async log => {
     const rows = log.querySelector('.jr-Log-rows'), found = [];
     const frame = () => new Promise(requestAnimationFrame);
+    log.scrollTop = 0;
+    // Drawn in the frame after the one that it was heard in.
+    await frame();
     for (;;) {
         await frame();
         const offset = new DOMMatrix(getComputedStyle(rows).transform).m42;
@@ -103,7 +106,6 @@ class Panel:
     def log_lines(self) -> list[str]:
         """All lines of the log in front, scrolled through from its beginning."""
         log = self.view().locator(".jr-Log")
-        log.evaluate("node => { node.scrollTop = 0; }")
         lines: list[str] = self.page.evaluate(_SCROLL, log.element_handle())
         return lines
 

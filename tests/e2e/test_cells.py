@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Open
+from conftest import HOSTS, Open
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
@@ -35,6 +35,7 @@ for step in range(3):
 STATUS = re.compile(r"([✓✗]) \w+ · (?:[\w ]+ · )?[\d.]+ s · run (\d{8}-\d{6}-[0-9a-f]{4})")
 
 
+@pytest.mark.parametrize("host", HOSTS)
 def test_figures_tables_and_errors_look_as_local_ones(notebook: Open, host: str) -> None:
     lab = notebook([f"%%remote {host}\n{cell}" for cell in (FIGURE, FRAME, ERROR)])
     lab.run(1, 2, 3)

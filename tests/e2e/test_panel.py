@@ -20,7 +20,7 @@ PASSWORD = "c4n4ry-pa55 w0rd"
 BUILT = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "jupyter-remote" / "package.json"
 
 TRAINING = """
-import pathlib, time
+import pathlib, struct, time, zlib
 for step in range(int({steps})):
     print(f"step={{step}} loss={{{rate} / (step + 1):.4f}} acc={{1 - {rate} / (step + 2):.4f}}", flush=True)
     time.sleep(0.05)
@@ -28,6 +28,11 @@ out = pathlib.Path("results")
 out.mkdir(exist_ok=True)
 (out / "curve.csv").write_text("step,loss\\n0,0.5\\n1,0.25\\n")
 (out / "note.txt").write_text("<b>kept as text</b>\\n")
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+rows = zlib.compress((b"\\0" + bytes(range(0, 240, 2))) * 60)
+picture = chunk(b"IHDR", struct.pack(">IIBBBBB", 120, 60, 8, 0, 0, 0, 0)) + chunk(b"IDAT", rows)
+(out / "map.png").write_bytes(b"\\x89PNG\\r\\n\\x1a\\n" + picture + chunk(b"IEND", b""))
 """
 # Nothing that it prints may be lost, or be markup.
 COUNTING = """
@@ -172,6 +177,11 @@ def test_metrics_artifacts_and_comparison(panel: Panel) -> None:
     expect(view.locator(".jr-Preview pre")).to_have_text("<b>kept as text</b>\n")
     view.get_by_role("button", name="Show results/curve.csv").click()
     expect(view.locator(".jr-Preview td").first).to_have_text("0")
+    view.get_by_role("button", name="Show results/map.png").click()
+    image = view.locator(".jr-Preview img")
+    expect(image).to_be_visible()
+    panel.page.wait_for_function("image => image.naturalWidth === 120", arg=image.element_handle())
+    panel.picture("artifact-picture")
     with panel.page.expect_download() as download:
         view.get_by_role("button", name="Download results/curve.csv").click()
     assert Path(download.value.path()).read_text() == "step,loss\n0,0.5\n1,0.25\n"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Open
+from conftest import HOSTS, Open
 from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.slow
@@ -66,6 +66,7 @@ def move(output: Locator, by: int) -> None:
         handle.press("ArrowRight" if by > 0 else "ArrowLeft")
 
 
+@pytest.mark.parametrize("host", HOSTS)
 def test_a_sliders_callback_answers_after_the_cell(notebook: Open, host: str) -> None:
     lab = notebook([f"%%remote {host}\n{cell}" for cell in (SLIDER, INTERACT)])
     lab.run(1, 2)

@@ -3,11 +3,11 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import type { Line, OutputEvent } from '../api/models';
+import type { OutputEvent } from '../api/models';
 import type { RemoteState } from '../state/remote';
 import { boxHeight, scrollTo, visible } from '../viewport';
 import { Lines, PAGE_LINES } from './lines';
-import { fillRow } from './row';
+import { Rows } from './rows';
 
 /** As in the style sheet. */
 const LINE_PX = 16;
@@ -33,8 +33,8 @@ export class LogView extends Widget {
     this.node.setAttribute('aria-live', 'off');
     this.node.setAttribute('aria-label', options.trans.__('Output of the run'));
     this.box.className = 'jr-Log-box';
-    this.rows.className = 'jr-Log-rows';
-    this.box.append(this.rows);
+    this.rows = new Rows(options.show);
+    this.box.append(this.rows.node);
     this.node.append(this.box);
   }
 
@@ -128,23 +128,8 @@ export class LogView extends Widget {
       this.placed = node.scrollTop;
     }
     const { first, last, offset } = visible(node.scrollTop, height, LINE_PX, count);
-    this.rows.style.transform = `translateY(${Math.max(0, offset)}px)`;
-    while (this.rows.childElementCount < last - first) {
-      this.rows.append(document.createElement('div'));
-    }
-    while (this.rows.childElementCount > last - first) {
-      this.rows.lastElementChild!.remove();
-    }
-    for (let i = 0; i < last - first; i++) {
-      const number = lines.first + first + i;
-      const row = this.rows.children[i] as HTMLElement;
-      const line = lines.get(number);
-      if (this.drawn.get(row) !== line || row.childNodes.length === 0) {
-        fillRow(row, line, this.options.show);
-        this.drawn.set(row, line);
-      }
-      row.classList.toggle('jr-mod-found', number === this.found);
-    }
+    this.rows.node.style.transform = `translateY(${Math.max(0, offset)}px)`;
+    this.rows.fill(lines.first + first, last - first, number => lines.get(number), this.found);
     const missing = lines.missing(lines.first + first, lines.first + last);
     if (missing && !this.fetching) {
       void this.fetch(...missing);
@@ -181,8 +166,7 @@ export class LogView extends Widget {
   };
 
   private readonly box = document.createElement('div');
-  private readonly rows = document.createElement('div');
-  private readonly drawn = new WeakMap<HTMLElement, Line | undefined>();
+  private readonly rows: Rows;
   private readonly observer = new ResizeObserver(() => this.look());
   private readonly ends: (() => void)[] = [];
   private frame = 0;

@@ -9,17 +9,12 @@ import { ILook, pieces } from './ansi';
  * @param show opens a display that stands there.
  */
 export function fillRow(row: HTMLElement, line: Line | undefined, show: (display: number) => void): void {
-  row.className = 'jr-Log-line';
-  row.replaceChildren();
+  row.className = line === undefined || line.stream === 'stdout' ? 'jr-Log-line' : `jr-Log-line jr-mod-${line.stream}`;
   if (line === undefined) {
+    row.replaceChildren();
     return;
   }
-  if (line.stream !== 'stdout') {
-    row.classList.add(`jr-mod-${line.stream}`);
-  }
-  for (const piece of pieces(line.text)) {
-    row.append(element(piece.text, piece.look));
-  }
+  row.replaceChildren(...pieces(line.text).map(piece => element(piece.text, piece.look)));
   if (line.display !== undefined) {
     const button = document.createElement('button');
     button.type = 'button';
@@ -41,9 +36,16 @@ function element(text: string, look: ILook): Node {
     return node;
   }
   const span = document.createElement('span');
-  span.className = classes.map(name => `ansi-${name}`).join(' ');
-  span.style.color = color ?? '';
-  span.style.background = background ?? '';
+  // Each of these costs something, and thousands of spans are made in a second of scrolling.
+  if (classes.length > 0) {
+    span.className = classes.map(name => `ansi-${name}`).join(' ');
+  }
+  if (color) {
+    span.style.color = color;
+  }
+  if (background) {
+    span.style.backgroundColor = background;
+  }
   span.append(node);
   return span;
 }

@@ -35,6 +35,7 @@ export class KernelLink implements IDisposable {
     context.kernelChanged.connect(this.forget, this);
     context.statusChanged.connect(this.onStatus, this);
     document.addEventListener('visibilitychange', this.onVisibility);
+    window.addEventListener('pagehide', this.onPageHide);
     void context.ready.then(() => this.onStatus(context, this.context.session?.kernel?.status ?? 'unknown'));
   }
 
@@ -107,6 +108,7 @@ export class KernelLink implements IDisposable {
     }
     this._isDisposed = true;
     document.removeEventListener('visibilitychange', this.onVisibility);
+    window.removeEventListener('pagehide', this.onPageHide);
     this.comm?.dispose();
     Signal.clearData(this);
   }
@@ -143,6 +145,15 @@ export class KernelLink implements IDisposable {
     if (this.comm && !this.comm.isDisposed) {
       this.comm.send({ hidden: document.hidden });
     }
+  };
+
+  /** A page that goes would else be hidden for ever: the next one may have no reason to make a link. */
+  private readonly onPageHide = (): void => {
+    if (this.comm && !this.comm.isDisposed) {
+      this.comm.close();
+    }
+    this.comm = null;
+    this.refused = null;
   };
 
   /** Makes the link, once for each life of a kernel; what is to be loaded is said at once, each time. */

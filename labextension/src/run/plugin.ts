@@ -18,6 +18,8 @@ export const viewsPlugin: JupyterFrontEndPlugin<void> = {
   activate: (app: JupyterFrontEnd, state: IRemoteState, translator: ITranslator | null, restorer: ILayoutRestorer | null): void => {
     const trans = (translator ?? nullTranslator).load('jupyter_remote');
     const ui: IUi = { state, commands: app.commands, trans };
+    // The main area of Notebook 7 has room for one widget, its notebook or its files.
+    const area = app.name === 'Jupyter Notebook' ? 'down' : 'main';
     const runs = new WidgetTracker<MainAreaWidget<RunView>>({ namespace: 'jupyter-remote-runs' });
     const comparisons = new WidgetTracker<MainAreaWidget<CompareView>>({ namespace: 'jupyter-remote-comparisons' });
 
@@ -32,7 +34,7 @@ export const viewsPlugin: JupyterFrontEndPlugin<void> = {
           view = new MainAreaWidget({ content });
           view.id = content.id + '-main';
           await runs.add(view);
-          app.shell.add(view, 'main');
+          app.shell.add(view, area);
         }
         app.shell.activateById(view.id);
       }
@@ -49,7 +51,7 @@ export const viewsPlugin: JupyterFrontEndPlugin<void> = {
           view = new MainAreaWidget({ content });
           view.id = content.id + '-main';
           await comparisons.add(view);
-          app.shell.add(view, 'main');
+          app.shell.add(view, area);
         }
         app.shell.activateById(view.id);
       }
