@@ -94,13 +94,14 @@ def at_least_share(name: str, peer_name: str, ours: float, peer: float, share: f
 def print_table(rows: Iterable[Row]) -> None:
     """Print one line per figure, all columns aligned."""
     titles = ("figure", "ours", "peer", "ours/peer", "bar", "", "n", "beside")
-    lines = [titles, *(_cells(row) for row in rows)]
+    lines = [titles, *(cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(titles))]
     for line in lines:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def cells(row: Row) -> tuple[str, ...]:
+    """A row as it is shown: name, ours, peer, ratio, bar, verdict, number of measurements, the peer's name."""
     ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
     peer = "" if row.peer is None else _value(row.peer, row.unit)
     verdict = "ok" if row.passed else "MISSED"

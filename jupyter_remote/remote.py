@@ -51,8 +51,8 @@ class Remote(HostVerbs):
         super().__init__(host, link or HostLink(host, ask))
         self.link.reopened.append(self._forget)
         self.workspace = workspace
-        self._orders = Orders(host, workspace)
-        self.mirror = self._orders.mirror
+        self._made_orders = Orders(host, workspace)
+        self.mirror = self._made_orders.mirror
         self._kept_sync: WorkspaceSync | None = None
         self._making_sync = threading.Lock()
 
@@ -282,6 +282,13 @@ class Remote(HostVerbs):
         run = start(self.link, order, lambda: self._sync, self._orders.provenance, progress, on_link)
         run.workspace = self.workspace
         return run
+
+    @property
+    def _orders(self) -> Orders:
+        """By the settings as they are now: whoever changes `host` means the runs that follow."""
+        if self._made_orders.host is not self.host:
+            self._made_orders = Orders(self.host, self.workspace)
+        return self._made_orders
 
     def log(self, run_id: str, lines: int | None = None, rank: int | None = None) -> Log:
         """What a run has printed on both streams, up to now.

@@ -27,6 +27,8 @@ from .sampler import Sampler
 
 # How often a connected host is asked for its disks and sessions, while a page is open.
 STATUS_S = 15.0
+# And so long after its runs have changed.
+SOON_S = 1.0
 _SECRET = ("env",)
 
 
@@ -132,6 +134,7 @@ class HostBook:
         for host in told["hosts"]:
             if before.get(host["name"]) != self._shown[host["name"]]:
                 self._hub.publish("host", host["name"], name=host["name"], host=host)
+                self._ask_soon(host["name"])
 
     # How the links are.
 
@@ -205,6 +208,12 @@ class HostBook:
             if known.state == "connected" and not known.asking and now - known.asked > STATUS_S:
                 known.asked, known.asking = now, True
                 self._start(lambda name=name: self._status(name))  # type: ignore[misc]
+
+    def _ask_soon(self, name: str) -> None:
+        """Runs of it have begun or ended, and with them sessions are busy or free."""
+        known = self._known.get(name)
+        if known is not None:
+            known.asked = min(known.asked, time.monotonic() - STATUS_S + SOON_S)
 
     def watch(self, wanted: set[str]) -> None:
         """Takes samples of these hosts, as far as there are links, and of no others."""

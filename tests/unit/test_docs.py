@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -182,3 +183,10 @@ def test_the_page_about_campaigns_has_a_file_that_can_be_planned_and_names_every
     named = re.findall(r"(?:`|remote )(campaign [a-z]+)\b", page)
     about = {words for words in COMMANDS if words.startswith("campaign ")}
     assert about - {"campaign list"} <= set(named)
+
+
+def test_the_figures_are_those_of_the_last_whole_run() -> None:
+    from benchmarks.page import FIGURES, filled
+
+    page = text("docs/benchmarks.md")
+    assert page == filled(page, json.loads(FIGURES.read_text(encoding="utf-8")))
