@@ -101,7 +101,7 @@ def print_table(rows: Iterable[Row]) -> None:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row as it is shown: name, ours, peer, ratio, bar, verdict, number of measurements, the peer's name."""
+    """A row as it is shown: name, ours, peer, ratio, bar, verdict, count of measurements, the peer."""
     ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
     peer = "" if row.peer is None else _value(row.peer, row.unit)
     verdict = "ok" if row.passed else "MISSED"

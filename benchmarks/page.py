@@ -39,7 +39,8 @@ def table(document: dict[str, Any]) -> str:
 def filled(page: str, document: dict[str, Any]) -> str:
     """The page with these figures between its two marks."""
     machine = document["machine"]
-    said = f"{document['date']}, {machine['cpus']} processors, {machine['system']}, Python {machine['python']}:\n\n"
+    what = f"{machine['cpus']} processors, {machine['system']}, Python {machine['python']}"
+    said = f"{document['date']}, {what}:\n\n"
     head, _, rest = page.partition(BEGIN)
     return head + BEGIN + said + table(document) + END + rest.partition(END)[2]
 

@@ -36,7 +36,7 @@ PATTERNS = (f"={_SAYS}", rf":(?<![\s:T]\d\d:){_SAYS}", "RESULT_", r"poch\W{0,3}\
 WORDS = "RESULT_|(?i:" + "|".join(sorted(METRIC_WORDS | STEP_WORDS)) + ")"
 BAR = r"\d%\|.*\d+/\d+|\d+/\d+ ?[\[\x1b\xe2]|(?i:epoch|step|iter|batch|round)\w*\W{0,3}\d+ ?(?:/|of) ?\d"
 
-_NUMBER = (
+NUMBER = (
     r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?|NaN|NAN|Inf(?:inity)?|INF)"
 )
 _UNIT = (
@@ -46,12 +46,12 @@ _UNIT = (
 _OF = r"(?:[Tt]rain(?:ing)?|[Vv]al(?:id(?:ation)?)?|[Tt]est|[Ee]val|[Dd]ev|[Aa]verage|[Aa]vg|[Mm]ean)"
 _PAIR = re.compile(
     rf"(?<![\w./-])(?:(?P<of>{_OF})[ _])?(?P<key>[A-Za-z_][\w./@-]{{0,99}})[\"')]?"
-    rf"(?:\s{{0,3}}[=:]\s{{0,5}}(?P<number>{_NUMBER})(?:{_UNIT})?(?![\w:/]|[.-]\d)"
+    rf"(?:\s{{0,3}}[=:]\s{{0,5}}(?P<number>{NUMBER})(?:{_UNIT})?(?![\w:/]|[.-]\d)"
     r"|=(?P<text>\"[^\"]*\"|'[^']*'|[^\s,;\"']+)|['\"]: ?(?P<quoted>\"[^\"]*\"|'[^']*'))",
 )
 _WORD = re.compile(
     rf"(?<![\w./-])(?:(?P<of>{_OF})[ _])?(?P<key>[Ll]oss|[Aa]cc(?:uracy)?(?:@\d)?|ppl|lr)\s+"
-    rf"(?P<number>{_NUMBER})%?(?![\w:/]|[.-]\d)"
+    rf"(?P<number>{NUMBER})%?(?![\w:/]|[.-]\d)"
 )
 _COUNT = re.compile(
     r"(?:\b|_)(?P<what>[Ee]poch|[Ss]tep|[Ii]ter(?:ation)?|[Bb]atch|[Rr]ound|[Ee]pisode|[Tt]imestep|EPOCH|STEP)s?[\"']?\s*[:=#]?\s*[\[(]?\s*"
@@ -60,10 +60,10 @@ _COUNT = re.compile(
 _OF_BAR = re.compile(r"(?:\||^|\[)\s*(\d+)/(\d+)(?=\s*[\[(━\]]|\s\()")
 _PERCENT = re.compile(r"(\d+)%\|")
 _RESULT = re.compile(r"RESULT_(?P<name>[A-Za-z0-9][\w.-]*)\s*[:=]?\s*(?P<rest>.*)")
-_BARE = re.compile(rf"(?P<number>{_NUMBER})(?:\s?(?:{_UNIT}))?(?![\w.])")
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
+_BARE = re.compile(rf"(?P<number>{NUMBER})(?:\s?(?:{_UNIT}))?(?![\w.])")
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 _INNER = frozenset(("step", "iter", "iteration", "batch", "bar", "timestep"))
-_MOMENTS = ("wall_time", "timestamp", "_timestamp", "time", "ts")
+MOMENTS = ("wall_time", "timestamp", "_timestamp", "time", "ts")
 # What bars say of themselves.
 _NO_METRICS = frozenset(("ETA", "eta", "v_num"))
 _NONE: Mapping[str, Any] = {}
@@ -123,7 +123,7 @@ class LineParser:
 
     def line(self, text: str) -> list[Found]:
         """What a line says; an empty list for nothing, whatever it holds."""
-        text = _ANSI.sub("", text).strip()
+        text = ANSI.sub("", text).strip()
         if not self._regexes:
             return self._usual_forms(text)
         own = [found for regex in self._regexes for found in _by_regex(regex, text)]
@@ -131,32 +131,26 @@ class LineParser:
         return [*own, *(one for one in self._usual_forms(text) if one.name not in named)]
 
     def _usual_forms(self, text: str) -> list[Found]:
-        if "RESULT_" in text and (match := _RESULT.search(text)):
-            return _result(match["name"], match["rest"])
-        if text.startswith("{"):
-            if not text.endswith("}"):
-                return []  # half of it is missing, perhaps of a number too
-            try:
-                values = json.loads(text)
-            except (ValueError, RecursionError):
-                pass  # Python's own way to write a dict, or none
-            else:
-                return self.mapping(values) if isinstance(values, dict) else []
-        return self._pairs(text)
+        form, content = form_of(text)
+        if form == "result":
+            return _result(content["name"], content["rest"])
+        if form == "json":
+            return self.mapping(content)
+        return self._pairs(text) if form == "pairs" else []
 
     def mapping(self, values: Mapping[str, object]) -> list[Found]:
         """What a JSON object says."""
-        numbers, tags = _flat(values)
+        numbers, tags = flat(values)
         if not self._every and not any(map(self._usual, numbers)):
             return []
         at = next((key for key in _by_priority(numbers)), None)
-        moment = next((numbers[key] for key in _MOMENTS if 1e9 < numbers.get(key, 0) < 1e11), None)
+        moment = next((numbers[key] for key in MOMENTS if 1e9 < numbers.get(key, 0) < 1e11), None)
         step = numbers[at] if at is not None else None
-        found = [(k, v) for k, v in numbers.items() if k != at and not (moment is not None and k in _MOMENTS)]
+        found = [(k, v) for k, v in numbers.items() if k != at and not (moment is not None and k in MOMENTS)]
         return [Found(name, value, step, tags, moment) for name, value in found if self._taken(name, found)]
 
     def _pairs(self, text: str) -> list[Found]:
-        counts = _counts(text)
+        counts = counts_in(text)
         if "epoch" in counts:
             self.epoch = counts["epoch"]
         numbers: dict[str, float] = {}
@@ -173,7 +167,7 @@ class LineParser:
         named = list(numbers.items())
         if not named or not (counts or self._every or any(map(self._usual, numbers))):
             return []
-        step = _step(counts, self.epoch)
+        step = step_of(counts, self.epoch)
         return [Found(name, value, step, tags) for name, value in named if self._taken(name, named, counts)]
 
     def _usual(self, name: str) -> bool:
@@ -186,6 +180,24 @@ class LineParser:
         return any(fnmatchcase(name, pattern) for pattern in self._names)
 
 
+def form_of(text: str) -> tuple[str, Any]:
+    """Which of the forms a line has that is stripped of blanks and colours.
+
+    Returns:
+        ``result`` and the match; ``json`` and the dict; ``pairs``; or ``half`` for half of a JSON object.
+    """
+    if "RESULT_" in text and (match := _RESULT.search(text)):
+        return "result", match
+    if text.startswith("{"):
+        if not text.endswith("}"):
+            return "half", None  # half of it is missing, perhaps of a number too
+        try:
+            return "json", json.loads(text)
+        except (ValueError, RecursionError):
+            pass  # Python's own way to write a dict, or none
+    return "pairs", None
+
+
 def progress(text: str, epoch: tuple[float, float | None] | None = None) -> Progress | None:
     """How far a line says that the run has come: a bar of tqdm or Keras, ``epoch 3/10``, ``step 10 of 100``.
 
@@ -193,8 +205,8 @@ def progress(text: str, epoch: tuple[float, float | None] | None = None) -> Prog
         text: the line.
         epoch: as earlier lines said it, and of how many.
     """
-    text = _ANSI.sub("", text)
-    counts = _counts(text)
+    text = ANSI.sub("", text)
+    counts = counts_in(text)
     epoch = counts.pop("epoch", None) or epoch
     inner = next(
         (counts[kind] for kind in ("bar", "step", "iteration", "iter", "batch") if kind in counts), None
@@ -269,7 +281,8 @@ def _by_regex(regex: re.Pattern[str], text: str) -> Iterator[Found]:
             pass  # it matches what is no number
 
 
-def _counts(text: str) -> dict[str, tuple[float, float | None]]:
+def counts_in(text: str) -> dict[str, tuple[float, float | None]]:
+    """What a line counts (``epoch``, ``step``, ``bar`` …): how far, and of how many."""
     counts: dict[str, tuple[float, float | None]] = {}
     for match in _COUNT.finditer(text):
         total = match["total"]
@@ -280,7 +293,7 @@ def _counts(text: str) -> dict[str, tuple[float, float | None]]:
     return counts
 
 
-def _step(
+def step_of(
     counts: Mapping[str, tuple[float, float | None]], epoch: tuple[float, float | None] | None
 ) -> float | None:
     """One number that grows: the count within an epoch goes on where the epoch before ended."""
@@ -304,7 +317,8 @@ def _by_priority(numbers: Mapping[str, float]) -> Iterator[str]:
         yield from (key for key in numbers if suits(last_word(key)) and math.isfinite(numbers[key]))
 
 
-def _flat(values: Mapping[str, object]) -> tuple[dict[str, float], dict[str, str]]:
+def flat(values: Mapping[str, object]) -> tuple[dict[str, float], dict[str, str]]:
+    """The numbers and the other values of a JSON object; those of an object in it as ``a/b``."""
     numbers: dict[str, float] = {}
     tags: dict[str, str] = {}
     stack = [("", values, 0)]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
-import math
+from array import array
+from collections.abc import Sequence
 from typing import Any
 
-from .metric_lines import BAR, PATTERNS, WORDS, Found, LineParser, Progress, progress
+from .metric_blocks import Blocks, unpacked
+from .metric_bulk import BulkParser
+from .metric_lines import BAR, PATTERNS, WORDS, Found, Progress, progress
 from .metric_rows import RowParser
 from .metric_table import Table
 from .tfevents import Broken, records, scalars
@@ -47,7 +50,7 @@ class Reader:
         self.complete = False
         self.progress: Progress | None = None
         self._wishes: dict[str, Any] = {}
-        self._lines: dict[str, LineParser] = {}
+        self._lines: dict[str, BulkParser] = {}
         self._heads: dict[str, list[str]] = {}
 
     def read(self, answer: dict[str, Any]) -> Batch:
@@ -57,11 +60,9 @@ class Reader:
             ValueError, TypeError, KeyError: the answer is none.
         """
         self._wishes = dict(answer.get("wishes") or {})
-        points = _Points()
+        points = Blocks()
         parser = self._parser(OUTPUT)
-        for moment, text in answer["lines"]:
-            for one in parser.line(str(text)):
-                points.add(one, float(moment), OUTPUT)
+        self._read_lines(parser, [(float(t), str(text)) for t, text in answer["lines"]], points, OUTPUT)
         fresh: list[str] = []
         for told in answer["files"]:
             path = str(told["path"])
@@ -70,8 +71,7 @@ class Reader:
                 self._heads.pop(path, None)
                 self._lines.pop(path, None)
             self._read_file(path, told, points)
-        batch: Batch = points.batch()
-        batch["fresh"], batch["cursor"] = fresh, dict(answer["cursor"])
+        batch: Batch = {"points": points.packed(), "fresh": fresh, "cursor": dict(answer["cursor"])}
         batch["complete"] = bool(answer["ended"] and not answer["more"])
         batch["heads"] = self._heads
         batch["epochs"] = {source: parser.epoch for source, parser in self._lines.items() if parser.epoch}
@@ -90,10 +90,7 @@ class Reader:
         """
         for source in batch["fresh"]:
             self.table = self.table.without(source)
-        names, sources, tags = batch["names"], batch["sources"], batch["tags"]
-        add = self.table.add
-        for name, value, step, moment, source, tag in batch["points"]:
-            add(names[name], value, step, moment, sources[source], tags[tag])
+        self.table.extend(*unpacked(batch["points"]))
         self.cursor, self.complete = batch["cursor"], batch["complete"]
         self._heads = dict(batch["heads"])
         self._wishes = batch["wishes"]
@@ -102,55 +99,46 @@ class Reader:
         if "progress" in batch:
             self.progress = Progress(*batch["progress"])
 
-    def _parser(self, source: str) -> LineParser:
+    def _parser(self, source: str) -> BulkParser:
         if source not in self._lines:
             names, regexes = self._wishes.get("names") or (), self._wishes.get("regexes") or ()
-            self._lines[source] = LineParser(list(names), list(regexes))
+            self._lines[source] = BulkParser(list(names), list(regexes))
         return self._lines[source]
 
-    def _read_file(self, path: str, told: dict[str, Any], points: _Points) -> None:
+    def _read_file(self, path: str, told: dict[str, Any], points: Blocks) -> None:
         moment, data = float(told["time"]), told["data"]
         if told["kind"] == "events":
             try:
                 for content in records(base64.b64decode(data)):
                     for tag, value, step, when in scalars(content):
-                        points.add(Found(tag, value, float(step)), when or moment, path)
+                        points.add([Found(tag, value, float(step))], when or moment, path)
             except Broken:
                 pass  # what came before counts
         elif told["kind"] == "rows":
             rows = RowParser(path, self._heads.get(path))
-            for one in rows.rows(str(data)):
-                points.add(one, moment, path)
+            for found in rows.rows(str(data)):
+                points.add(found, moment, path)
             if rows.head is not None:
                 self._heads[path] = rows.head
         else:
-            parser = self._parser(path)
-            for text in data:
-                for one in parser.line(str(text)):
-                    points.add(one, moment, path)
+            lines = [(moment, str(text)) for text in data]
+            self._read_lines(self._parser(path), lines, points, path)
 
-
-class _Points:
-    """Points with their names, sources and tags by number, as they are kept."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[int, float, float | None, float, int, int]] = []
-        self._names: dict[str, int] = {}
-        self._sources: dict[str, int] = {}
-        self._tags: dict[tuple[tuple[str, str], ...], int] = {}
-
-    def add(self, one: Found, moment: float, source: str) -> None:
-        step = one.step if one.step is None or math.isfinite(one.step) else None
-        tags = tuple(sorted(one.tags.items())) if one.tags else ()
-        name = _number(self._names, one.name)
-        when = moment if one.time is None else one.time
-        row = (name, one.value, step, when, _number(self._sources, source), _number(self._tags, tags))
-        self._rows.append(row)
-
-    def batch(self) -> Batch:
-        tags = [dict(one) for one in self._tags]
-        return {"names": [*self._names], "sources": [*self._sources], "tags": tags, "points": self._rows}
-
-
-def _number(known: dict[Any, int], key: Any) -> int:
-    return known.setdefault(key, len(known))
+    @staticmethod
+    def _read_lines(
+        parser: BulkParser, texts: Sequence[tuple[float, str]], points: Blocks, source: str
+    ) -> None:
+        moments = array("d")
+        whole = []
+        for moment, text in texts:
+            # Without an end is only the last line of a run.
+            whole.append(text if text.endswith("\n") else text + "\n")
+            moments.extend(array("d", [moment]) * whole[-1].count("\n"))
+        at = 0
+        for said in parser.read("".join(whole)):
+            if isinstance(said, list):
+                points.add(said, moments[at], source)
+                at += 1
+            else:
+                points.extend(said, moments[at : at + len(said.order)], source)
+                at += len(said.order)

@@ -24,38 +24,37 @@ class RowParser:
         self._separator = {"csv": ",", "tsv": "\t"}.get(path.rpartition(".")[2].lower())
         self._lines = LineParser(every=True)
 
-    def rows(self, text: str) -> Iterator[Found]:
-        """What whole lines say; one that can't be read says nothing."""
+    def rows(self, text: str) -> Iterator[list[Found]]:
+        """What whole lines say, each for itself; one that can't be read says nothing."""
         for line in text.splitlines():
             if not line.strip() or len(line) > _LONGEST:
                 continue
             if self._separator is None:
-                yield from self._json(line)
+                yield self._json(line)
             else:
-                yield from self._csv(line, self._separator)
+                yield self._csv(line, self._separator)
 
-    def _json(self, line: str) -> Iterator[Found]:
+    def _json(self, line: str) -> list[Found]:
         try:
             values = json.loads(line)
         except (ValueError, RecursionError):
-            return
-        if isinstance(values, dict):
-            yield from self._lines.mapping(values)
+            return []
+        return self._lines.mapping(values) if isinstance(values, dict) else []
 
-    def _csv(self, line: str, separator: str) -> Iterator[Found]:
+    def _csv(self, line: str, separator: str) -> list[Found]:
         try:
             cells = [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
         except (csv.Error, StopIteration):
-            return
+            return []
         if line.startswith("#"):
             cells[0] = cells[0].lstrip("# ")
             if self.head is not None:
-                return
+                return []
         if self.head is None:
             self.head = cells
-            return
+            return []
         if len(cells) != len(self.head):
-            return
+            return []
         values: dict[str, object] = {}
         for name, cell in zip(self.head, cells, strict=True):
             if (
@@ -65,4 +64,4 @@ class RowParser:
                     values[name] = float(cell)
                 except ValueError:
                     values[name] = cell
-        yield from self._lines.mapping(values)
+        return self._lines.mapping(values)

@@ -1,7 +1,8 @@
 """The metrics of runs as they are kept here: one file for each run, beside the local history.
 
-A line is one answer of a host: the points of it, and the cursor behind it. Lines are only appended. Two
-processes may ask for the same answer, so lines are numbered, and of those with one number the first counts.
+A line is one answer of a host: the points of it (`metric_blocks.py`), and the cursor behind it.
+Lines are only appended. Two processes may ask for the same answer, so lines are numbered, and of those with
+one number the first counts.
 """
 
 from __future__ import annotations

@@ -6,6 +6,10 @@ import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .metric_blocks import Kind
 
 # What a run that prints garbage may fill: names, and sets of tags; a point takes 40 bytes.
 MOST_NAMES = 2000
@@ -55,8 +59,8 @@ class Series:
 class _Column:
     """The points of one name."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, number: int) -> None:
+        self.source, self.number = source, number
         self.last = math.nan
         self.stepless = False
         self.values, self.steps, self.times = array("d"), array("d"), array("d")
@@ -76,7 +80,6 @@ class Table:
         self._by_number: list[tuple[str, _Column]] = []
         # The order of all points: which column, and where in it.
         self._which, self._where = array("I"), array("I")
-        self._numbers: dict[str, int] = {}
         self._sources: dict[str, int] = {}
         self._source_names: list[str] = []
         self._tags: list[Mapping[str, str]] = [{}]
@@ -100,32 +103,110 @@ class Table:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Takes a point; one with a name too many is counted only."""
+        column = self._column(name, source)
+        if column is None:
+            self.dropped += 1
+            return
+        column.last = value
+        if len(self._which) >= MOST_POINTS:
+            self.dropped += 1
+            return
+        self._which.append(column.number)
+        self._where.append(len(column.values))
+        column.values.append(value)
+        column.stepless = column.stepless or step is None
+        column.steps.append(math.nan if step is None else step)
+        column.times.append(time)
+        column.sources.append(self._source_number(source))
+        column.tags.append(self._tag_number(tags) if tags else 0)
+
+    def extend(self, kinds: Sequence[Kind], order: Sequence[int] | None = None) -> None:
+        """Takes many points, as `add` takes them one by one: row after row, and in it name by name.
+
+        Args:
+            kinds: rows.
+            order: of each row, its kind; None for one kind.
+        """
+        columns = [[self._column(name, kind.source) for name in kind.names] for kind in kinds]
+        flat = [column for some in columns for column in some]
+        points = sum(len(kind.times) * len(kind.names) for kind in kinds)
+        full = len(self._which) >= MOST_POINTS
+        # Kinds that share a name are taken row by row, and so is what is not all wanted.
+        apart = len({id(column) for column in flat}) == len(flat) and None not in flat
+        if not apart or not (full or len(self._which) + points <= MOST_POINTS):
+            self._one_by_one(kinds, order)
+            return
+        if full:
+            self.dropped += points
+        else:
+            self._put_in_order(kinds, columns, order)
+        for kind, some in zip(kinds, columns, strict=True):
+            for column, values in zip(some, kind.columns, strict=True):
+                assert column is not None
+                column.last = values[-1]
+                if not full:
+                    self._append(column, kind, values)
+
+    def _one_by_one(self, kinds: Sequence[Kind], order: Sequence[int] | None) -> None:
+        rows = [enumerate(kind.times) for kind in kinds]
+        for number in order if order is not None else [0] * sum(len(kind.times) for kind in kinds):
+            kind = kinds[number]
+            at, time = next(rows[number])
+            step = None if kind.steps is None or math.isnan(kind.steps[at]) else kind.steps[at]
+            for name, values in zip(kind.names, kind.columns, strict=True):
+                self.add(name, values[at], step, time, kind.source, kind.tags)
+
+    def _put_in_order(
+        self, kinds: Sequence[Kind], columns: Sequence[Sequence[Any]], order: Sequence[int] | None
+    ) -> None:
+        places = [
+            [range(len(column.values), len(column.values) + len(kind.times)) for column in some]
+            for kind, some in zip(kinds, columns, strict=True)
+        ]
+        if order is None:
+            for some, ranges in zip(columns, places, strict=True):
+                width, count = len(some), len(ranges[0])
+                which, where = (array("I", [0]) * (count * width) for _ in range(2))
+                for at, (column, place) in enumerate(zip(some, ranges, strict=True)):
+                    which[at::width] = array("I", [column.number]) * count
+                    where[at::width] = array("I", place)
+                self._which.extend(which)
+                self._where.extend(where)
+            return
+        numbers = [[column.number for column in some] for some in columns]
+        rows = [zip(*ranges, strict=True) for ranges in places]
+        for kind_number in order:
+            self._which.extend(numbers[kind_number])
+            self._where.extend(next(rows[kind_number]))
+
+    def _append(self, column: _Column, kind: Kind, values: array[float]) -> None:
+        count = len(values)
+        steps = array("d", [math.nan]) * count if kind.steps is None else kind.steps
+        column.stepless = column.stepless or kind.steps is None or any(map(math.isnan, kind.steps))
+        column.values.extend(values)
+        column.steps.extend(steps)
+        column.times.extend(kind.times)
+        column.sources.extend(array("I", [self._source_number(kind.source)]) * count)
+        column.tags.extend(array("I", [self._tag_number(kind.tags) if kind.tags else 0]) * count)
+
+    def _column(self, name: str, source: str) -> _Column | None:
         column = self._columns.get(name)
         if column is not None and column.source != source:
             name = f"{name}@{source}"  # two sources that call something the same don't mean the same curve
             column = self._columns.get(name)
         if column is None:
             if len(self._columns) >= MOST_NAMES or len(name) > _LONGEST_NAME:
-                self.dropped += 1
-                return
-            column = self._columns[name] = _Column(source)
-            self._numbers[name] = len(self._by_number)
+                return None
+            column = self._columns[name] = _Column(source, len(self._by_number))
             self._by_number.append((name, column))
-        column.last = value
-        if len(self._which) >= MOST_POINTS:
-            self.dropped += 1
-            return
-        self._which.append(self._numbers[name])
-        self._where.append(len(column.values))
-        column.values.append(value)
-        column.stepless = column.stepless or step is None
-        column.steps.append(math.nan if step is None else step)
-        column.times.append(time)
-        if source not in self._sources:
-            self._sources[source] = len(self._sources)
+        return column
+
+    def _source_number(self, source: str) -> int:
+        number = self._sources.get(source)
+        if number is None:
+            number = self._sources[source] = len(self._source_names)
             self._source_names.append(source)
-        column.sources.append(self._sources[source])
-        column.tags.append(self._tag_number(tags) if tags else 0)
+        return number
 
     def _tag_number(self, tags: Mapping[str, str]) -> int:
         key = tuple(sorted(tags.items()))
@@ -154,7 +235,9 @@ class Table:
         return map(self.__getitem__, range(len(self)))
 
     def without(self, source: str) -> Table:
-        """Another table without the points of a source."""
+        """A table without the points of a source."""
+        if source not in self._sources:
+            return self
         other = Table()
         for one in self:
             if one.source != source:

@@ -35,6 +35,8 @@ _MORE_ROOM, _MORE_SECONDS = 1 << 19, 1.0
 # What the questions take of the host's time while a run goes on: one part in so many.
 _SHARE = 20
 _LONGEST_PAUSE_S = 10.0
+# A run that prints more quickly than it is read is read so far at a time; the rest comes when it has ended.
+_MOST_LIVE = 200_000
 _NOTE_S = 5.0
 # What a list of runs shows.
 _MOST_FINALS = 200
@@ -120,8 +122,8 @@ class Metrics(Sequence[Metric]):
 
         Args:
             connect: whether a link is made when there is none now, which may take a while.
-            seconds: that this may take, about, when there is much; until all is here when None, which takes
-                as long as a run prints more quickly than it is read. Whoever asks again and again gives 0.2.
+            seconds: that this may take, about, when there is much; until all is here when None, and of a run
+                that goes on 200,000 points at most. Whoever asks again and again gives 0.2.
 
         Returns:
             Whether all that there was is here. When not, for instance because the host can't be reached
@@ -147,7 +149,8 @@ class Metrics(Sequence[Metric]):
         from .records import read_answer
 
         began, took, up_to_date = time.monotonic(), 0.0, False
-        plenty = self.over
+        plenty, table = self.over, self._reader.table
+        before = len(table) + table.dropped
         while not up_to_date:
             wish = wanted(_MORE_ROOM, _MORE_SECONDS) if plenty else wanted(_ROOM, _SECONDS)
             answer = read_answer(connection, m.Metrics(self.run_id, self._reader.cursor, wish))
@@ -161,7 +164,9 @@ class Metrics(Sequence[Metric]):
                 self._over = plenty = bool(answer["ended"])
             except (ValueError, TypeError, KeyError, IndexError) as error:
                 raise ProtocolError(f"the host's answer about metrics is broken: {error!r}") from None
-            if time.monotonic() - began > seconds:
+            table = self._reader.table
+            flood = not plenty and len(table) + table.dropped - before > _MOST_LIVE
+            if flood or time.monotonic() - began > seconds:
                 break
         self._asked, self.error = time.monotonic(), None
         self._due = self._asked + min(_SHARE * took, _LONGEST_PAUSE_S)
@@ -169,7 +174,9 @@ class Metrics(Sequence[Metric]):
         return up_to_date
 
     def _keep(self, batch: Batch, more: bool) -> None:
-        if not (batch["points"] or batch["fresh"] or batch["complete"] or more or "progress" in batch):
+        if not (
+            batch["points"]["kinds"] or batch["fresh"] or batch["complete"] or more or "progress" in batch
+        ):
             # Nothing new: the file needn't grow for it.
             self._reader.cursor = batch["cursor"]
             return

@@ -201,7 +201,7 @@ def test_wishes_of_the_run(tmp_path: Path) -> None:
 
 
 def batch(name: str) -> dict[str, Any]:
-    return {"points": [], "who": name}
+    return {"points": {}, "who": name}
 
 
 def test_of_two_who_keep_the_same_answer_the_first_counts() -> None:
