@@ -1,7 +1,7 @@
 # What a fresh machine needs: `make demo` and `make test`. Everything lives in .venv and build/.
 # PYTHON=/path/to/python3 chooses the interpreter; without it scripts/environment looks for one.
 
-.PHONY: help demo test e2e panel test-torch test-s3 kills trees cuts slurm ray oldest binder docs check bench clean
+.PHONY: help demo test e2e panel test-torch test-s3 kills trees cuts slurm ray oldest binder docs check coverage wheel bench clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on the host 'local'; prints where the result is"
@@ -15,7 +15,9 @@ help:
 	@echo "make oldest  some of the tests with the oldest version of every dependency that is allowed"
 	@echo "make binder  make what binder/ says, start its JupyterLab, run the quickstart there"
 	@echo "make docs    the documentation, in build/docs/; a warning is an error"
-	@echo "make check   ruff, mypy --strict, vermin"
+	@echo "make check   ruff, mypy --strict, vermin, vulture; no module above 400 lines"
+	@echo "make coverage  which lines and branches the tests go through, on hosts too"
+	@echo "make wheel   sdist and wheel of a release, in dist/, installed into a new environment and tried"
 	@echo "make cuts    cut a run's link 500 times, and compare what arrived with what was printed"
 	@echo "make slurm   the long tests of Slurm too: time limits, memory, a lost node, accounting (minutes)"
 	@echo "make ray     the launchers' tests with a real Ray, which is installed for it (400 MB, a minute or two)"
@@ -81,6 +83,15 @@ docs:
 
 check:
 	@scripts/check
+
+coverage:
+	@scripts/environment test dev
+	@scripts/coverage
+
+wheel:
+	@scripts/system-packages nodejs git
+	@scripts/environment test
+	@scripts/wheel
 
 cuts:
 	@scripts/system-packages openssh-client openssh-server

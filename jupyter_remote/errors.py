@@ -128,10 +128,6 @@ class SyncError(RemoteError):
     exit_code = 6
 
 
-class SyncConflict(SyncError):
-    """The other side changed the same files; they are named, and nothing was overwritten."""
-
-
 class DiskFull(SyncError):
     """A file system of the host has no room (or the quota is used up)."""
 

@@ -265,7 +265,11 @@ class Metrics(Sequence[Metric]):
 
 
 def of(run: str, host: str | None = None) -> Metrics:
-    """The metrics of any run, by its id or the beginning of one; its host is asked by `Metrics.refresh`.
+    """The metrics of any run; its host is asked by `Metrics.refresh`.
+
+    Args:
+        run: its id or the beginning of one.
+        host: where to look for it; the local history says when None.
 
     Raises:
         UsageError: there is no such run, or several.
@@ -277,7 +281,7 @@ def of(run: str, host: str | None = None) -> Metrics:
 
 
 def finals_of(row: Mapping[str, Any]) -> dict[str, float]:
-    """The last values of a run's metrics, from its row in the local history; no host is asked."""
+    """The last values of a run's metrics, from its ``row`` in the local history; no host is asked."""
     kept = row.get("metrics") or {}
     values = json.loads(kept) if isinstance(kept, str) else kept
     return {str(name): float(value) for name, value in values.items() if isinstance(value, (int, float, str))}

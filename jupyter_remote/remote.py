@@ -191,7 +191,15 @@ class Remote(HostVerbs):
         on_link: Told | None = None,
         **options: Unpack[Options],
     ) -> Run:
-        """Runs a shell script with bash; options as :meth:`run_cell` without session, fresh, send, fetch."""
+        """Runs a shell script with bash.
+
+        Args:
+            code: the script.
+            progress, on_link, options: as of :meth:`run_cell`, without session, fresh, send and fetch.
+
+        Raises:
+            ConnectError, SyncError, LaunchError: it could not be started.
+        """
         return self._start(self._orders.bash(code, **options), progress, on_link)
 
     def run_script(
@@ -204,7 +212,14 @@ class Remote(HostVerbs):
         on_link: Told | None = None,
         **options: Unpack[Options],
     ) -> Run:
-        """Runs Python code as a program of that file name, with arguments; options as :meth:`run_bash`."""
+        """Runs Python code as a program.
+
+        Args:
+            name: of the file that it is saved as on the host.
+            text: the code.
+            args: what it finds in ``sys.argv`` after its name.
+            progress, on_link, options: as of :meth:`run_bash`.
+        """
         return self._start(self._orders.script(name, text, args, **options), progress, on_link)
 
     def run_program(
@@ -215,7 +230,11 @@ class Remote(HostVerbs):
         on_link: Told | None = None,
         **options: Unpack[Options],
     ) -> Run:
-        """Runs a program; a ``.py`` file is given to the host's Python. Options as :meth:`run_bash`.
+        """Runs a program.
+
+        Args:
+            argv: its words; a ``.py`` file in the first place is given to the host's Python.
+            progress, on_link, options: as of :meth:`run_bash`.
 
         Raises:
             UsageError: there is no program in ``argv``.
@@ -233,12 +252,24 @@ class Remote(HostVerbs):
         on_link: Told | None = None,
         **options: Unpack[Options],
     ) -> Run:
-        """Runs the words of a program, see ``ordering.Orders.words``; options as :meth:`run_bash`."""
+        """Runs a program with ``code`` in a file of its own, or as one of its words.
+
+        Args:
+            argv: its words; ``{python}``, ``{code}`` and ``{script}`` are filled in on the host.
+            code: what ``{code}`` or the file ``{script}`` is.
+            script: the name of that file.
+            python: another interpreter than the host's.
+            progress, on_link, options: as of :meth:`run_bash`.
+        """
         order = self._orders.words(argv, code, script=script, python=python, **options)
         return self._start(order, progress, on_link)
 
     def attach(self, run_id: str, from_seq: int = 0) -> Run:
-        """The run of that id, with its events after ``from_seq``.
+        """A run of the host, running or ended, as if this process had started it.
+
+        Args:
+            run_id: its whole id.
+            from_seq: number of the last event that is known already; 0 gives all that are kept.
 
         Raises:
             UsageError: there is no such run on the host.

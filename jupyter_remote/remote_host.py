@@ -62,7 +62,7 @@ class HostVerbs:
         return list(self.connection().ask(m.ListSessions())["sessions"])
 
     def stop_session(self, name: str) -> None:
-        """Ends a session with all its processes.
+        """Ends the session ``name`` with all its processes.
 
         Raises:
             UsageError: there is none of that name.

@@ -293,7 +293,7 @@ class Run(RunResults):
         return jobs.watching(self, self._link)
 
     def tell_job(self, words: str) -> None:
-        """Called with how its job stands; from the thread that asks the scheduler."""
+        """Called with how its job stands (``words``); from the thread that asks the scheduler."""
         if self.on_job is not None and words != self._job_words:
             self._job_words = words
             self.on_job(words)

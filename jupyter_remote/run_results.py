@@ -54,7 +54,7 @@ class RunResults:
     _artifacts: Artifacts | None = None
 
     def hear(self, raw: bytes) -> None:
-        """Takes what it has printed, to know whether it is worth asking for metrics."""
+        """Takes what it has printed (``raw``), to know whether it is worth asking for metrics."""
         self.said_metrics = self.said_metrics or any(hint in raw for hint in HINTS)
 
     @property

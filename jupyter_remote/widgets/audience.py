@@ -29,11 +29,11 @@ class Audience:
     """Who looks at a widget.
 
     Args:
-        widget: the one that is displayed; its views are counted from now on.
+        widget: the box that is displayed; its views are counted from now on, and a hidden child of it beats.
         back: called when somebody looks again, in whichever thread.
     """
 
-    def __init__(self, widget: ipywidgets.DOMWidget, back: Callable[[], None]) -> None:
+    def __init__(self, widget: ipywidgets.Box, back: Callable[[], None]) -> None:
         self._back = back
         self._widget = widget
         self._made = time.monotonic()
@@ -41,6 +41,7 @@ class Audience:
         self._views = self._pulses = 0
         self._seen = False
         self.pulse = _pulse()
+        widget.children = (*widget.children, self.pulse)
         for one, seen in ((widget, self._shown), (self.pulse, self._ticks)):
             one._view_count = 0
             one.observe(lambda change, seen=seen: seen(change["new"] or 0), "_view_count")

@@ -139,7 +139,6 @@ class CampaignBoard(Shown):
         )
         root.add_class("jr-board")
         self._audience = Audience(root, self.resume)
-        root.children = (*root.children, self._audience.pulse)
         self._widget = root
         self._draw()
         self.resume()

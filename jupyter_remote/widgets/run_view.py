@@ -121,7 +121,6 @@ class RunView(Shown):
         )
         root.add_class("jr-view")
         self._audience = Audience(root, self.resume)
-        root.children = (*root.children, self._audience.pulse)
         self._widget = root
         self._draw()
         self.resume()

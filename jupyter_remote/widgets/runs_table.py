@@ -124,7 +124,6 @@ class RunsTable(Shown):
         )
         root.add_class("jr-runs")
         self._audience = Audience(root, self.resume)
-        root.children = (*root.children, self._audience.pulse)
         with self._lock:
             self._draw()
         self.resume()

@@ -92,7 +92,6 @@ class HostStatus(Shown):
             self._pages[host] = ipywidgets.HTML(page)
         whole = ipywidgets.VBox([ipywidgets.HTML(STYLE), *self._pages.values()])
         self._audience = Audience(whole, self.resume)
-        whole.children = (*whole.children, self._audience.pulse)
         self.resume()
         return whole
 

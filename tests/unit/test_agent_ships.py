@@ -100,6 +100,7 @@ def test_what_ships_is_the_same_code_on_the_same_lines(module: Path) -> None:
     shipped = lean(source)
     assert shipped.count(b"\n") == source.count(b"\n")
     assert code_of(shipped) == code_of(source)
+    assert lean(shipped) == shipped  # a wheel has them so
 
 
 def test_what_looks_like_a_comment_in_a_string_ships() -> None:
