@@ -31,7 +31,7 @@ def new_group() -> str:
 def place_of(host: HostConfig) -> Place:
     """What the settings say of where it is."""
     if host.type == "local":
-        return ("local", host.workspace)
+        return ("local",)  # whatever its workspace is: sessions are the same
     if host.type == "command":
         return ("command", *host.command)
     found = ssh_config.resolve(host.destination, host=host)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from jupyter_remote.config_models import HostConfig
-from jupyter_remote.ranks import Place, fallback_port, master_address, new_group, twins, variables
+from jupyter_remote.ranks import (
+    Place,
+    fallback_port,
+    master_address,
+    new_group,
+    place_of,
+    twins,
+    variables,
+)
 
 
 def ssh(name: str, at: str, port: int = 22) -> tuple[HostConfig, Place]:
@@ -44,3 +52,9 @@ def test_all_hosts_work_out_one_port() -> None:
     assert fallback_port(group) == fallback_port(group)
     assert 20000 <= fallback_port(group) < 32000
     assert variables(1, 2, "x", 3)["RANK"] == "1"
+
+
+def test_two_entries_of_this_machine_are_one_place_whatever_their_workspaces_are() -> None:
+    left = HostConfig(name="left", type="local", workspace="/tmp/left")
+    right = HostConfig(name="right", type="local", workspace="/tmp/right")
+    assert twins(["left", "right"], [place_of(left), place_of(right)]) == [False, True]

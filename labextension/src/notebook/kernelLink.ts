@@ -133,7 +133,10 @@ export class KernelLink implements IDisposable {
       }
     } else if (status === 'idle' && !this.comm) {
       if (this.host() !== null) {
-        this.link(true);
+        // One that is being made says the host already; said once more, it could undo what a cell has set meanwhile.
+        if (this.linking === 0) {
+          this.link(true);
+        }
       } else if (this.wanted) {
         this.link(false);
       }
