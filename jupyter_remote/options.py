@@ -140,7 +140,7 @@ LINE = Command(
                 METRICS, METRIC_FILES, DRY_RUN, QUIET,
             ),
             exclusive=("script", "program"),
-            examples=("jupyter remote run dgx01 --timeout 2h -- python train.py --epochs 3",),
+            examples=("jupyter remote run dgx01 --timeout 2h -- train.py --epochs 3",),
         ),
         Command(
             "attach",
