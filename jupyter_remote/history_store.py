@@ -115,7 +115,8 @@ class Query:
 
     def sql(self, columns: str) -> tuple[str, list[Any]]:
         """The statement, and its values."""
-        where: list[str] = ["deleted"] if self.deleted else ["NOT deleted"]
+        # What somebody has noted of a run that nobody here knows (any more) is no run yet.
+        where: list[str] = ["deleted" if self.deleted else "NOT deleted", "host NOT NULL"]
         values: list[Any] = []
         for name in ("host", "label", "notebook", "campaign"):
             if (wanted := getattr(self, name)) is not None:
@@ -206,7 +207,9 @@ class Store:
             HistoryError: the file can't be read.
         """
         wanted = (prefix, prefix + "\x7f", limit)
-        return self._rows("SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", wanted)
+        return self._rows(
+            "SELECT * FROM runs WHERE id >= ? AND id < ? AND host NOT NULL ORDER BY id DESC LIMIT ?", wanted
+        )
 
     def rows(self, ids: Iterable[str]) -> dict[str, Row]:
         """The runs of these ids, as far as known, with the head of their code; by id.

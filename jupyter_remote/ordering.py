@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import secrets as random_source
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from .provenance import Provenance
 
 MAX_CODE = 1 << 20
+# How far an id is from the one before in the same second, at most: others may make some at the same time.
+_STRIDE = 64
+_lock = threading.Lock()
+_last = ("", 0)
 
 
 class Options(TypedDict, total=False):
@@ -200,8 +205,22 @@ class Orders:
 
 
 def new_run_id() -> str:
-    """An id that sorts by time (UTC) and is unique: ``20261122-014500-7f3a``."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{random_source.token_hex(2)}"
+    """An id that sorts by time (UTC) and is unique: ``20261122-014500-7f3a``.
+
+    Ids of one process that are made within a second sort as they were made, as long as the four digits last.
+    """
+    global _last
+    with _lock:
+        second = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        before, number = _last
+        left = 0xFFFF - number if before == second else 0
+        number = (
+            number + 1 + random_source.randbelow(min(left, _STRIDE))
+            if left
+            else random_source.randbelow(0x8000)
+        )
+        _last = second, number
+    return f"{second}-{number:04x}"
 
 
 def session_settings(

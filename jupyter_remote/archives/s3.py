@@ -9,6 +9,7 @@ is done one by one.
 from __future__ import annotations
 
 import hashlib
+import weakref
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,8 @@ class S3Store(Store):
         self._prefix = prefix
         self._bulk = True
         self.where = f"s3://{bucket}/{prefix}"
+        # Its connections stay open for the next request, and are closed with the store, whoever had it.
+        weakref.finalize(self, client.close)
 
     @classmethod
     def open(cls, settings: Settings) -> S3Store:

@@ -123,7 +123,7 @@ def test_every_listing_is_answered_from_an_index(store: Store, conditions: dict[
 
 def test_pages_follow_on_each_other(store: Store) -> None:
     names = [f"20261122-01450{number}-7f3a" for number in range(7)]
-    store.write([{"id": name} for name in names])
+    store.write([{"id": name, "host": "h"} for name in names])
     first = ids(store, limit=3)
     second = ids(store, limit=3, before=first[-1])
     third = ids(store, limit=3, before=second[-1])
@@ -131,7 +131,7 @@ def test_pages_follow_on_each_other(store: Store) -> None:
 
 
 def test_since_is_about_the_start(store: Store) -> None:
-    store.write([{"id": "20261122-014459-ffff"}, {"id": "20261122-014500-0000"}])
+    store.write([{"id": "20261122-014459-ffff", "host": "h"}, {"id": "20261122-014500-0000", "host": "h"}])
     assert ids(store, since=1795311900.0) == ["20261122-014500-0000"]
 
 
@@ -196,17 +196,17 @@ def test_a_note_is_written_in_the_background_and_on_demand(own: Store) -> None:
 
 
 def test_a_process_that_ends_at_once_has_written_its_notes(tmp_path: Path) -> None:
-    program = "from jupyter_remote import history; history.note([{'id': '20261122-014500-7f3a'}])"
+    program = "from jupyter_remote import history; history.note([{'id': '20261122-014500-7f3a', 'host': 'h'}])"
     env = {**os.environ, "JUPYTER_DATA_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", program], env=env, check=True)
     assert ids(Store(tmp_path / "remote" / "history.db")) == ["20261122-014500-7f3a"]
 
 
 def test_a_forked_child_notes_for_itself(own: Store) -> None:
-    history.note([{"id": "20261122-014500-0001"}])
+    history.note([{"id": "20261122-014500-0001", "host": "h"}])
     child = os.fork()
     if child == 0:
-        history.note([{"id": "20261122-014500-0002"}])
+        history.note([{"id": "20261122-014500-0002", "host": "h"}])
         history.flush()
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
@@ -258,6 +258,6 @@ def test_loading_says_what_of_this_notebook_has_not_ended(
 
 def test_times_are_of_this_moment(store: Store) -> None:
     before = time.time()
-    store.write([{"id": "20261122-014500-7f3a"}])
+    store.write([{"id": "20261122-014500-7f3a", "host": "h"}])
     assert before <= store.find(Query())[0]["seen"] <= time.time()
     json.dumps(store.find(Query()))
