@@ -227,8 +227,6 @@ def launch(root: Path, *options: str, env: dict[str, str] | None = None) -> Serv
         port = probe.getsockname()[1]
     log = root.parent / f"server-{port}.log"
     root.mkdir(exist_ok=True)
-    home = root.parent / "home"  # mirrors of workspaces that have one name elsewhere are none of ours
-    home.mkdir(exist_ok=True)
     argv = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={port}"]
     argv += [
         "--ServerApp.port_retries=0",
@@ -244,7 +242,7 @@ def launch(root: Path, *options: str, env: dict[str, str] | None = None) -> Serv
             stderr=out,
             stdin=subprocess.DEVNULL,
             cwd=root,
-            env={**os.environ, "HOME": str(home), **(env or {})},
+            env={**os.environ, **(env or {})},
         )
     server = Server(process, port, token, root, log)
     deadline = time.monotonic() + PATIENCE_S
