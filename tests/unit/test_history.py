@@ -196,7 +196,8 @@ def test_a_note_is_written_in_the_background_and_on_demand(own: Store) -> None:
 
 
 def test_a_process_that_ends_at_once_has_written_its_notes(tmp_path: Path) -> None:
-    program = "from jupyter_remote import history; history.note([{'id': '20261122-014500-7f3a', 'host': 'h'}])"
+    noted = "{'id': '20261122-014500-7f3a', 'host': 'h'}"
+    program = f"from jupyter_remote import history; history.note([{noted}])"
     env = {**os.environ, "JUPYTER_DATA_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", program], env=env, check=True)
     assert ids(Store(tmp_path / "remote" / "history.db")) == ["20261122-014500-7f3a"]
