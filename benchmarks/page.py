@@ -41,8 +41,9 @@ def filled(page: str, document: dict[str, Any]) -> str:
     machine = document["machine"]
     what = f"{machine['cpus']} processors, {machine['system']}, Python {machine['python']}"
     said = f"{document['date']}, {what}:\n\n"
+    body = said + table(document) if document["figures"] else "No whole run is kept yet.\n"
     head, _, rest = page.partition(BEGIN)
-    return head + BEGIN + said + table(document) + END + rest.partition(END)[2]
+    return head + BEGIN + body + END + rest.partition(END)[2]
 
 
 def main() -> None:
