@@ -79,7 +79,10 @@ def test_runs_are_stopped_run_again_and_labelled_from_the_table(here: Remote) ->
     await_true(lambda: table.rows[0]["state"] == "stopped")
     (Path.cwd() / "go").touch()
     table.act("rerun")
-    await_true(lambda: {one["state"] for one in table.rows} == {"stopped", "finished"})
+    try:
+        await_true(lambda: {one["state"] for one in table.rows} == {"stopped", "finished"})
+    except AssertionError:
+        raise AssertionError(f"{table.rows}\n{said(table)}") from None
     assert table.selected == [table.rows[0]["id"]]
     table.act("label")
     table._bar._words.value = "second"

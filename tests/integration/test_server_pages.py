@@ -64,8 +64,8 @@ def test_a_cell_is_run_watched_and_found_again(served: Server) -> None:
         hello = page.subject("hello")
         assert not hello["resumed"] and [one["name"] for one in hello["hosts"]["hosts"]] == ["local"]
         assert served.done("/hosts/local/connect") == {"host": "local"}
-        for state in ("connecting", "connected"):
-            page.next(lambda one, state=state: one["subject"] == "host" and one["host"]["state"] == state)
+        # That it connects may be told, or be over before there is time to tell it.
+        page.next(lambda one: one["subject"] == "host" and one["host"]["state"] == "connected")
         page.say(subscribe=["samples:local"])
         assert page.subject("sample", host="local")["sample"]["cpu_count"]
         code = "import sys\nfor n in range(300): print('line', n)\nprint('bad', file=sys.stderr)\n6 * 7"
