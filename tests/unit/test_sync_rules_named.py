@@ -113,6 +113,11 @@ def test_a_tracked_path_behind_a_link_is_not_taken(workspace: Path) -> None:
     assert list_files(str(workspace)).files == ["d", "other/x"]
 
 
+def add_submodule(workspace: Path, source: Path) -> None:
+    allowed = ("-c", "protocol.file.allow=always")
+    git(workspace, *allowed, "submodule", "--quiet", "add", str(source), "libs/module")
+
+
 def test_repositories_inside_follow_their_own_rules(workspace: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     subprocess.run(["git", "init", "-q", source], check=True)
@@ -120,16 +125,7 @@ def test_repositories_inside_follow_their_own_rules(workspace: Path, tmp_path: P
     git(source, "add", "-f", ".")
     git(source, "commit", "-qm", "first")
     subprocess.run(["git", "init", "-q", workspace], check=True)
-    git(
-        workspace,
-        "-c",
-        "protocol.file.allow=always",
-        "submodule",
-        "--quiet",
-        "add",
-        str(source),
-        "libs/module",
-    )
+    add_submodule(workspace, source)
     git(workspace, "clone", "-q", str(source), "clone")
     write(workspace, "a.log", "libs/module/new.py", "clone/new.log")
     (workspace / ".gitignore").write_text("*.log\n")
@@ -145,16 +141,7 @@ def test_a_submodule_in_an_ignored_folder_is_taken(workspace: Path, tmp_path: Pa
     git(source, "add", ".")
     git(source, "commit", "-qm", "first")
     subprocess.run(["git", "init", "-q", workspace], check=True)
-    git(
-        workspace,
-        "-c",
-        "protocol.file.allow=always",
-        "submodule",
-        "--quiet",
-        "add",
-        str(source),
-        "libs/module",
-    )
+    add_submodule(workspace, source)
     (workspace / ".gitignore").write_text("libs/\n")
     assert set(list_files(str(workspace)).files) == {".gitignore", ".gitmodules", "libs/module/lib.py"}
 
