@@ -12,6 +12,7 @@ from . import shared
 from .evidence import why_lost
 from .paths import remove_tree
 from .rundir import CALLBACK, FINAL_STATES, RUN_ID, RunDir
+from .settling import KEPT
 
 TYPE_CHECKING = False  # as in typing, without the 5 ms of importing it
 if TYPE_CHECKING:
@@ -59,16 +60,25 @@ def _matches(record: dict[str, Any], query: dict[str, Any]) -> bool:
 def standing(run: RunDir) -> dict[str, Any] | None:
     """The record of a run as it stands now, None when there is none.
 
-    ``lost`` is worked out: the record knows of no end, and who would write it is gone.
+    The end is in the log before it is in the record, and whoever waits for it hears of it in between.
+    ``lost`` is worked out: there is no end, and who would write it is gone.
     """
-    record = run.whole_record()
+    record = _told(run)
     if record is None or record.get("state") in FINAL_STATES:
         return record
     reason = why_lost(record)
     if reason is not None:
-        record = run.whole_record() or record  # its last act may have been to write the end
+        record = _told(run) or record  # its last act may have been to write the end
         if record.get("state") not in FINAL_STATES:
             record.update(state="lost", exit_code=1, reason=reason)
+    return record
+
+
+def _told(run: RunDir) -> dict[str, Any] | None:
+    record = run.whole_record()
+    if record is not None and record.get("state") not in FINAL_STATES:
+        end = run.end()
+        record.update({key: end[key] for key in KEPT if key in end})
     return record
 
 

@@ -106,12 +106,23 @@ class RunDir:
 
     def newest(self) -> int:
         """The number of the newest event, 0 when there is none; asks a file server, not its cache."""
+        return int(self._last().get("seq", 0))
+
+    def end(self) -> dict[str, Any]:
+        """The event that ended it, empty when there is none."""
+        try:
+            last = self._last()
+        except ValueError:  # a line that a full disk has cut
+            return {}
+        return last if last.get("kind") == "end" else {}
+
+    def _last(self) -> dict[str, Any]:
         try:
             fd = os.open(self.last_events(), READ)
         except OSError:
-            return 0
+            return {}
         try:
-            return int(last_event(fd)[0].get("seq", 0))
+            return last_event(fd)[0]
         finally:
             os.close(fd)
 

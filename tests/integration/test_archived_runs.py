@@ -55,7 +55,7 @@ def test_a_run_is_pushed_purged_on_its_host_and_pulled(lab: Bench) -> None:
     (row,) = history.store().with_prefix(run.id)
     assert json.loads(row["archives"]) == ["lab"], "the history still knows where it is"
     assert not history.store().with_prefix(other.id)
-    (told,) = lab.ask("runs", "pull", run.id[:-2], "lab", "--output", str(lab.root / "back"))["runs"]
+    (told,) = lab.ask("runs", "pull", run.id[:-1], "lab", "--output", str(lab.root / "back"))["runs"]
     folder = Path(told["folder"])
     assert (folder / "run" / "output.log").read_text() == "said\n"
     assert (folder / "run" / "code").read_text() == code
@@ -141,7 +141,7 @@ def test_what_was_pulled_is_looked_at_here_and_no_host_is_asked(
     assert bench.call("logs", shown.id, "--tail", "1")[1:] == ("err\n", "")
     code, out, err = bench.call("logs", shown.id, "--rank", "3")
     assert (code, out) == (2, "") and "has no rank 3, only 0" in err
-    code, out, _ = bench.call("runs", "info", shown.id[:-2])
+    code, out, _ = bench.call("runs", "info", shown.id[:-1])
     assert code == 0
     facts = {line.split()[0]: line.split()[-1] for line in out.splitlines()[1:] if line.strip()}
     assert (facts["host"], facts["label"], facts["archived"]) == ("one", "shown", "lab")

@@ -148,7 +148,7 @@ def test_a_view_shows_bars_metrics_pictures_and_the_end(here: Remote) -> None:
     # What is left when there are no widgets.
     assert "failed (exit 1)" in view.text() and "ZeroDivisionError" in view.text()
     assert 'class="jr-path"' in view.html() and "data:image/png" in view.html()
-    again = jupyter_remote.run_view(run.id[:-2])
+    again = jupyter_remote.run_view(run.id[:-1])
     assert "epoch 3/3" in again.text() and 'class="jr-path"' in again.html()
     shows(again, 'class="jr-path"')
     again.close()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jupyter_remote.agent.logreader import LogReader
 from jupyter_remote.agent.logwriter import LogWriter
+from jupyter_remote.agent.records import standing
 from jupyter_remote.agent.rundir import RunDir, write_blob
 
 ID = "20261122-014500-7f3a"
@@ -105,3 +106,16 @@ def test_the_same_run_is_not_made_twice(tmp_path: Path) -> None:
     new_run(tmp_path)
     with pytest.raises(FileExistsError):
         new_run(tmp_path)
+
+
+def test_an_end_is_heard_of_before_its_record_is_written(tmp_path: Path) -> None:
+    """Whoever waits for a run asks for its record as soon as its last event is there."""
+    run = new_run(tmp_path)
+    assert run.end() == {}
+    end = {"seq": 1, "kind": "end", "state": "failed", "exit_code": 3, "used": {"cpu_seconds": 1.5}}
+    Path(run.events_path).write_text(json.dumps(end) + "\n")
+    record = standing(run)
+    assert record is not None
+    assert (record["state"], record["exit_code"], record["used"]) == ("failed", 3, {"cpu_seconds": 1.5})
+    Path(run.events_path).write_bytes(b"{torn\n")
+    assert run.end() == {}
