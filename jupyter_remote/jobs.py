@@ -144,7 +144,16 @@ def settle(
 
 def _job(record: dict[str, Any]) -> bool:
     facts = record.get("job")
-    return isinstance(facts, dict) and isinstance(facts.get("key"), str) and "launcher" in facts
+    return isinstance(facts, dict) and isinstance(facts.get("key"), str) and _missing(record) is None
+
+
+def _missing(record: dict[str, Any]) -> RemoteError | None:
+    """Why nobody here can ask about its job: its launcher is a plugin's, of where it was started."""
+    try:
+        launcher(str(record["job"].get("launcher")))
+    except RemoteError as error:
+        return error
+    return None
 
 
 def _verdicts(
@@ -230,6 +239,9 @@ class Board:
     def add(self, run: Run) -> _Watched:
         """From now on the run is told of its job, and ended when that has."""
         one = _Watched(run)
+        if (missing := _missing(run.record)) is not None:
+            run.tell_job(missing.message)
+            return one
         with self._changed:
             self._watched.append(one)
             if self._thread is None:
@@ -243,6 +255,8 @@ class Board:
         """It is over, or nobody follows it any more; what the job of a run that is over has used is noted."""
         run = one.run
         with self._changed:
+            if one not in self._watched:
+                return
             self._watched.remove(one)
             if run.done and self._accounts and run.record["job"].get("own"):
                 self._ended.append((time.monotonic() + ACCOUNTS_S, {**run.record, "state": run.state}))

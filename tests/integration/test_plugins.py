@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from hosts import Place
 
+from jupyter_remote import jobs, records
 from jupyter_remote.archives.registry import open_archive
 from jupyter_remote.config import Config
 from jupyter_remote.errors import ConfigError, UsageError
 from jupyter_remote.launchers import LAUNCHERS, launcher
 from jupyter_remote.remote import Remote
+from jupyter_remote.runs import settled
 
 KUBECTL = """#!/bin/sh
 # exec -i -n NAMESPACE POD -- COMMAND: as if this machine were that pod.
@@ -92,3 +96,20 @@ def test_ours_stay_ours_and_a_broken_one_is_named(plugin: Path, monkeypatch: pyt
         ConfigError, match=r"the launcher `late` of the package jupyter_remote_more.nowhere can't be"
     ):
         launcher("late")
+
+
+def test_a_run_whose_launcher_is_not_here_is_shown_as_it_was_left(local: Place) -> None:
+    """It was started from where that package is installed; a list of runs with it is one all the same."""
+    run = local.run("1")
+    path = local.folder(run) / "run.json"
+    job = {"launcher": "spooled", "key": "k", "id": "7", "own": 1}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "running", "job": job}))
+    (local.folder(run) / "events.jsonl").write_text("")
+    ((record),) = settled(local.remote, list(records.records(local.remote, 1, ids=[run.id])))
+    assert record["state"] == "running"
+    assert jobs.note_use(local.remote.connection(), [record | {"state": "finished"}])
+    told: list[str] = []
+    followed = local.remote.attach(run.id)
+    followed.on_job = told.append
+    with jobs.watching(followed, local.remote.link):
+        assert "there is no launcher 'spooled'" in told[0]

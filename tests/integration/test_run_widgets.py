@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ GONE = {"hostname": "127.0.0.1", "port": 1, "transport": "paramiko"}
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
-    """The host `local` for the current folder, with a history of its own; tests close their widgets."""
+    """The host `local`, with runs and a history of its own; tests close their widgets."""
     history.flush()
     config = tmp_path / "config"
     for folder in (config, tmp_path / "data", tmp_path / "project"):
@@ -44,6 +45,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
     )
     monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(config))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", tempfile.mkdtemp(dir=os.environ["XDG_STATE_HOME"]))
     monkeypatch.chdir(tmp_path / "project")
     remote = jupyter_remote.connect("local")
     yield remote
@@ -79,10 +81,7 @@ def test_runs_are_stopped_run_again_and_labelled_from_the_table(here: Remote) ->
     await_true(lambda: table.rows[0]["state"] == "stopped")
     (Path.cwd() / "go").touch()
     table.act("rerun")
-    try:
-        await_true(lambda: {one["state"] for one in table.rows} == {"stopped", "finished"})
-    except AssertionError:
-        raise AssertionError(f"{table.rows}\n{said(table)}") from None
+    await_true(lambda: {one["state"] for one in table.rows} == {"stopped", "finished"})
     assert table.selected == [table.rows[0]["id"]]
     table.act("label")
     table._bar._words.value = "second"
