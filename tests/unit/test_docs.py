@@ -198,10 +198,3 @@ def test_notebooks_are_saved_as_a_fresh_kernel_leaves_them(path: Path) -> None:
     data = [output.get("data", {}) for cell in cells for output in cell["outputs"]]
     assert not [mime for one in data for mime in one if "widget-view" in mime], "of a kernel that is gone"
     assert not re.search(r"Looking in (indexes|links)|/root/", json.dumps(cells)), "a machine's own paths"
-
-
-def test_the_figures_are_those_of_the_last_whole_run() -> None:
-    from benchmarks.page import FIGURES, filled
-
-    page = text("docs/benchmarks.md")
-    assert page == filled(page, json.loads(FIGURES.read_text(encoding="utf-8")))

@@ -100,7 +100,7 @@ def settings_in(page: str) -> list[str]:
     """Spans that look like settings: `key: value`, `key:`, `section.key`."""
     first = "|".join(sorted({name for name, _ in SECTIONS if name}))
     form = rf"[a-z_0-9]+:(?: [^|]*)?|(?:{first})\.[a-z_0-9]+(?::.*)?"
-    file = re.compile(r".*\.(py|ipynb|csv|jsonl|html|md)")
+    file = re.compile(r".*\.(py|ipynb|csv|jsonl|html|md|exe)")
     return [span for span in spans(page) if re.fullmatch(form, span) and not file.fullmatch(span)]
 
 
