@@ -1,7 +1,7 @@
 """`python -m benchmarks.page [FILE]`: the figures of a whole run, kept and written into the documents.
 
-FILE is what `make bench` has written; it becomes figures.json of this folder. docs/benchmarks.md gets the table,
-and README and the other pages what they cite of it, between two marks that no reader sees:
+FILE is what `make bench` has written; it becomes figures.json of this folder. docs/benchmarks.md gets the
+table, and README and the other pages what they cite of it, between two marks that no reader sees:
 
     <!-- figure: speed-up of NAME beside PEER -->12<!-- /figure -->
 

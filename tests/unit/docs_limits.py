@@ -1,7 +1,7 @@
 """Figures that the documents say of limits, each with the line of code that keeps it.
 
-When a line here is no longer in its file, look at what the page says. What was measured doesn't belong here: pages
-cite that from benchmarks/figures.json (`benchmarks/page.py`).
+When a line here is no longer in its file, look at what the page says. What was measured doesn't belong here:
+pages cite that from benchmarks/figures.json (`benchmarks/page.py`).
 """
 
 LIMITS = {

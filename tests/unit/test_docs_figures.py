@@ -1,4 +1,4 @@
-"""Figures in the documents: measured ones come from the last whole run, limits from the code that keeps them."""
+"""Figures in the documents: measured ones are those of the last whole run, limits those of the code."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from benchmarks.harness import Row
-from benchmarks.page import CITED, FIGURES, MISSING, cited, filled
 from docs_limits import LIMITS
 from pages import DOCS, ROOT, prose, text
+
+from benchmarks.harness import Row
+from benchmarks.page import CITED, FIGURES, MISSING, cited, filled
 
 DOCUMENT = json.loads(FIGURES.read_text(encoding="utf-8"))
 # A number with a unit of time, of size or of speed.
@@ -43,7 +44,8 @@ def rows() -> Iterator[re.Pattern[str]]:
                 yield re.compile(re.escape(node.value))
             elif isinstance(node, ast.JoinedStr):
                 parts = [
-                    re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+" for part in node.values
+                    re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
+                    for part in node.values
                 ]
                 if len("".join(parts).replace(".+", "")) > 8:
                     yield re.compile("".join(parts))
@@ -80,7 +82,7 @@ def values(figure: str) -> set[float]:
 
 @pytest.mark.parametrize("page", DOCS)
 def test_every_other_figure_is_a_limit_that_the_code_keeps(page: str) -> None:
-    """A measured figure in a sentence gets old: cite it. A limit stands in `docs_limits.py` with its source."""
+    """A measured figure in a sentence gets old: cite it. A limit is in `docs_limits.py` with its source."""
     found = {re.sub(r"\s+", " ", figure) for figure in FIGURE.findall(plain(page))}
     assert found == set(LIMITS.get(page, {}))
 

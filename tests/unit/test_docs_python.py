@@ -37,7 +37,17 @@ CALLED = {
     "Campaign": Campaign,
 }
 # In which modules a class that an annotation names may be.
-_HOMES = ("run", "remote", "metrics", "comparison", "forward", "samples", "campaigns.campaign", "artifacts", "reports")
+_HOMES = (
+    "run",
+    "remote",
+    "metrics",
+    "comparison",
+    "forward",
+    "samples",
+    "campaigns.campaign",
+    "artifacts",
+    "reports",
+)
 
 
 class Unknown(Exception):

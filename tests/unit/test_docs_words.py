@@ -50,7 +50,9 @@ def test_lines_of_shell_are_understood(page: str) -> None:
 
 @pytest.mark.parametrize("page", DOCS)
 def test_magic_lines_of_cells_are_understood(page: str) -> None:
-    found = [line for language in ("python", "") for block in blocks(page, language) for line in block.splitlines()]
+    found = [
+        line for language in ("python", "") for block in blocks(page, language) for line in block.splitlines()
+    ]
     lines = [line.partition(" #")[0] for line in found if re.match(r"(%%?remote|%autoremote)\b", line)]
     assert [said for line in lines if (said := complaint(line))] == []
 
@@ -66,7 +68,7 @@ def test_commands_in_sentences_are_understood(page: str) -> None:
             continue
         # `ID…` is several of them, and a line that ends so is no whole line.
         line = " ".join(word for word in words if word not in _ELLIPSIS)
-        if not (said := complaint(line)) or "needs " in said and tuple(words[1:]) in COMMANDS:
+        if not (said := complaint(line)) or ("needs " in said and tuple(words[1:]) in COMMANDS):
             continue
         wrong.append(f"{span}: {said}")
     assert wrong == []
@@ -78,4 +80,4 @@ def test_what_is_wrong_is_seen() -> None:
     assert complaint("%remote runs list --since soon") is not None
     assert complaint("%remote pull gpu1 'results/**'") is None
     assert complaint("%%remote gpu1 --bash --fresh") is not None
-    assert typed('jupyter remote run a -- x | tail -1 # b') == ["%remote run a -- x"]
+    assert typed("jupyter remote run a -- x | tail -1 # b") == ["%remote run a -- x"]
