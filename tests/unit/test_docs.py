@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pages import PAGES, ROOT, text
 
 from jupyter_remote.campaigns.file import CampaignFile, load, models
 from jupyter_remote.campaigns.plan import make
@@ -18,18 +19,8 @@ from jupyter_remote.hosts.checks import CHECKS
 from jupyter_remote.hosts.imports import FORMATS
 from jupyter_remote.options import CELL, walk
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
-    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")),
-]
-
 COMMANDS = {" ".join(words): command for words, command in walk()}
 FLAGS = {flag for command in [CELL, *COMMANDS.values()] for flag in command.flags}
-
-
-def text(page: str) -> str:
-    return (ROOT / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)

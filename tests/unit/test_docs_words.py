@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 
-import pytest
 from pages import DOCS, blocks, spans
 
 from jupyter_remote.errors import UsageError
@@ -42,35 +41,43 @@ def typed(block: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("page", DOCS)
-def test_lines_of_shell_are_understood(page: str) -> None:
-    lines = [line for block in blocks(page, "sh") for line in typed(block)]
-    assert [said for line in lines if (said := complaint(line))] == []
+def complaints(page: str, lines: list[str]) -> list[str]:
+    return [f"{page}: {line}: {said}" for line in lines if (said := complaint(line))]
 
 
-@pytest.mark.parametrize("page", DOCS)
-def test_magic_lines_of_cells_are_understood(page: str) -> None:
-    found = [
-        line for language in ("python", "") for block in blocks(page, language) for line in block.splitlines()
-    ]
-    lines = [line.partition(" #")[0] for line in found if re.match(r"(%%?remote|%autoremote)\b", line)]
-    assert [said for line in lines if (said := complaint(line))] == []
+def test_lines_of_shell_are_understood() -> None:
+    wrong = []
+    for page in DOCS:
+        wrong += complaints(page, [line for block in blocks(page, "sh") for line in typed(block)])
+    assert wrong == []
 
 
-@pytest.mark.parametrize("page", DOCS)
-def test_commands_in_sentences_are_understood(page: str) -> None:
+def test_magic_lines_of_cells_are_understood() -> None:
+    wrong = []
+    for page in DOCS:
+        wrong += complaints(page, magic_lines(page))
+    assert wrong == []
+
+
+def magic_lines(page: str) -> list[str]:
+    """The lines of blocks that are `%remote` or `%%remote`, without what is said behind `#`."""
+    found = [line for kind in ("python", "") for block in blocks(page, kind) for line in block.splitlines()]
+    return [line.partition(" #")[0] for line in found if re.match(r"(%%?remote|%autoremote)\b", line)]
+
+
+def test_commands_in_sentences_are_understood() -> None:
     """A bare command (`jupyter remote run`) is its name; with more words it is a line that must be right."""
     wrong = []
-    for span in spans(page):
-        line = re.sub(r"^jupyter remote\b", "%remote", span).partition(" #")[0]
-        words = line.replace("…", " … ").split()
-        if not words or words[0] not in ("%%remote", "%remote", "%autoremote") or len(words) == 1:
-            continue
-        # `ID…` is several of them, and a line that ends so is no whole line.
-        line = " ".join(word for word in words if word not in _ELLIPSIS)
-        if not (said := complaint(line)) or ("needs " in said and tuple(words[1:]) in COMMANDS):
-            continue
-        wrong.append(f"{span}: {said}")
+    for page in DOCS:
+        for span in spans(page):
+            line = re.sub(r"^jupyter remote\b", "%remote", span).partition(" #")[0]
+            words = line.replace("…", " … ").split()
+            if not words or words[0] not in ("%%remote", "%remote", "%autoremote") or len(words) == 1:
+                continue
+            # `ID…` is several of them, and a line that ends so is no whole line.
+            said = complaint(" ".join(word for word in words if word not in _ELLIPSIS))
+            if said and not ("needs " in said and tuple(words[1:]) in COMMANDS):
+                wrong.append(f"{page}: {span}: {said}")
     assert wrong == []
 
 

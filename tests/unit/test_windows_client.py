@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 # Modules of Python that Windows lacks. What ships to hosts may use them, and what only Linux takes (inotify).
 IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -27,6 +29,7 @@ print(len([name for name in sys.modules if name.startswith("jupyter_remote.")]))
 """
 
 
+@pytest.mark.slow
 def test_the_client_imports_nothing_that_windows_lacks() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
