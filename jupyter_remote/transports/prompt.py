@@ -148,17 +148,19 @@ def unanswered(prompt: str, host: str) -> tuple[str, str]:
         host: the name of the host.
     """
     question = printable(prompt).strip().rpartition("\n")[2].rstrip(": ")
+    here = "run this in a terminal or a notebook that is open in a browser, where you are asked."
     if "passphrase" in question.lower():
-        advice = "Unlock the key for an agent with `ssh-add`"
+        hint = f"Unlock the key for an agent with `ssh-add`; or {here}"
     elif lasts(prompt):
-        advice = (
-            f"Put a key on it with `jupyter remote ssh-setup {host}` in a terminal, or name one (`ssh_key`)"
+        hint = (
+            f"Put a key on it with `jupyter remote ssh-setup {host}` in a terminal, or name one (`ssh_key`); "
+            f"or {here}"
         )
     else:
-        advice = "A second factor needs somebody to type it"
-    hint = (
-        f"{advice}; or run this in a terminal or a notebook that is open in a browser, where you are asked."
-    )
+        hint = (
+            f"A second factor needs somebody to type it: {here} "
+            "Or log in by `ssh` with a ControlMaster first, whose connection is then used."
+        )
     return f"; `{question}` was asked for, and nobody can be asked here", hint
 
 

@@ -34,6 +34,9 @@ _MAX_HOPS = 8
 # They check as they encrypt; the digest over each packet that AES-CTR needs takes five times as long as AES.
 _FASTEST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
+# RFC 4254, 5.1: why a channel was not opened.
+_PROHIBITED = 1
+
 # Without a handler Python itself would print paramiko's log lines into the notebook.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -186,10 +189,16 @@ class Link:
                 "direct-tcpip", target, ("127.0.0.1", 0), timeout=self.settings.connect_timeout
             )
         except (paramiko.SSHException, EOFError, OSError) as error:
+            hint = f"Try `ssh {alias}` by hand, and from there {target[0]} at port {target[1]}."
+            if isinstance(error, paramiko.ChannelException) and error.code == _PROHIBITED:
+                hint = (
+                    f"{alias} forbids forwarding (`AllowTcpForwarding` of its sshd); where it has nc, "
+                    f"`ProxyCommand ssh {alias} nc %h %p` instead of `ProxyJump` does without."
+                )
             raise HostUnreachable(
                 f"the jump host {alias} can't reach {self._where()}: {_said(error)}",
                 host=self._host,
-                hint=f"Try `ssh {alias}` by hand, and from there {target[0]} at port {target[1]}.",
+                hint=hint,
             ) from None
 
     def _through_command(self, command: str) -> socket.socket:
@@ -274,7 +283,7 @@ def _parse_hop(hop: str) -> tuple[str, str, int | None]:
 
 
 def _said(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
+    text = getattr(error, "strerror", None) or getattr(error, "text", None) or str(error)
     return printable(str(text)).strip().splitlines()[0] if str(text).strip() else type(error).__name__
 
 

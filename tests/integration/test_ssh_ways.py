@@ -110,6 +110,17 @@ def test_the_hop_that_fails_is_named(
 
 
 @pytest.mark.slow
+def test_a_hop_that_forbids_forwarding_is_told_as_such(ssh_host: SshHost, transport: Open) -> None:
+    gate = ssh_host.start(["AllowTcpForwarding no"])
+    ssh_host.alias("gate", HostName=HOST, Port=gate.port)
+    ssh_host.alias("behind", HostName=HOST, Port=ssh_host.port, ProxyJump="gate")
+    error = failure(transport("behind", transport="paramiko"))
+    assert "the jump host gate can't reach behind" in str(error)
+    assert "): Administratively prohibited" in str(error)
+    assert "gate forbids forwarding" in str(error) and "nc %h %p" in str(error)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SSH)
 def test_match_and_a_program_that_decides(
     ssh_host: SshHost, transport: Open, tmp_path: Path, kind: str

@@ -19,7 +19,7 @@ from terminal import talk
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 _BLOCK = re.compile(r"(<!-- not run: [^>]*-->\n)?```(sh|python)\n(.*?)```", re.DOTALL)
 
-STAY = "until [ -s ~/practice/sshd.pid ]; do sleep 0.05; done"
+STAY = "until [ -s ~/practice/server/sshd.pid ]; do sleep 0.05; done"
 
 pytestmark = [
     pytest.mark.slow,
@@ -45,7 +45,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     yield folder
-    pid = folder / "practice" / "sshd.pid"
+    pid = folder / "practice" / "server" / "sshd.pid"
     if pid.exists():  # the tutorial did not come to its end
         psutil.Process(int(pid.read_text())).kill()
 
@@ -68,7 +68,7 @@ def test_the_tutorial(home: Path) -> None:
                 # The terminal must not be closed before sshd has left it, as none is in real life.
                 stay = STAY if "sshd_config <<" in text else ""
                 code, shown = talk(
-                    ["bash", "-ec", f"[ ! -d ~/practice ] || cd ~/practice\n{text}\n{stay}"], asked
+                    ["bash", "-ec", f"[ ! -d ~/practice ] || cd ~/practice/project\n{text}\n{stay}"], asked
                 )
                 assert code == 0, f"{text}\n{shown}"
             else:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pages import PAGES, ROOT, text
 
 from jupyter_remote.campaigns.file import CampaignFile, load, models
 from jupyter_remote.campaigns.plan import make
@@ -18,18 +19,8 @@ from jupyter_remote.hosts.checks import CHECKS
 from jupyter_remote.hosts.imports import FORMATS
 from jupyter_remote.options import CELL, walk
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
-    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")),
-]
-
 COMMANDS = {" ".join(words): command for words, command in walk()}
 FLAGS = {flag for command in [CELL, *COMMANDS.values()] for flag in command.flags}
-
-
-def text(page: str) -> str:
-    return (ROOT / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -198,10 +189,3 @@ def test_notebooks_are_saved_as_a_fresh_kernel_leaves_them(path: Path) -> None:
     data = [output.get("data", {}) for cell in cells for output in cell["outputs"]]
     assert not [mime for one in data for mime in one if "widget-view" in mime], "of a kernel that is gone"
     assert not re.search(r"Looking in (indexes|links)|/root/", json.dumps(cells)), "a machine's own paths"
-
-
-def test_the_figures_are_those_of_the_last_whole_run() -> None:
-    from benchmarks.page import FIGURES, filled
-
-    page = text("docs/benchmarks.md")
-    assert page == filled(page, json.loads(FIGURES.read_text(encoding="utf-8")))
