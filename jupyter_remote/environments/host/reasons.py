@@ -68,4 +68,5 @@ def fits(version: str, wanted: str) -> bool:
 
 
 def numbers(version: str) -> tuple[int, ...]:
+    """The first three numbers of a version: `3.11.2+local` is 3, 11, 2."""
     return tuple(int(one) for one in re.findall(r"\d+", version.partition("+")[0])[:3])
