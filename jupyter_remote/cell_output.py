@@ -35,9 +35,11 @@ Publish = Callable[..., None]
 class Stream(Protocol):
     """What is needed of `sys.stdout`."""
 
-    def write(self, text: str, /) -> object: ...
+    def write(self, text: str, /) -> object:
+        """Shows text."""
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """Holds nothing back."""
 
 
 class CellOutput:

@@ -50,6 +50,7 @@ class Drawing:
         self.best = compared.best
 
     def figure(self) -> Figure:
+        """Draws it all."""
         kinds = {name: self._kind(name) for name in self.names}
         columns = len(self.facets) if self.by else min(len(self.names), 2)
         rows = len(self.names) if self.by else math.ceil(len(self.names) / columns)

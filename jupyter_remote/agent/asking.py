@@ -127,7 +127,7 @@ class Stdin(io.TextIOBase):
         return 0
 
     def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
-        """One line, or nothing when the user ends the input."""
+        """One line, or nothing when the user ends the input; at most ``size`` characters of it."""
         if not self._rest:
             try:
                 self._rest = self._asking.ask("", False) + "\n"

@@ -161,7 +161,7 @@ class Leases:
 
     @contextmanager
     def alone(self, patience: float = LOOKING) -> Iterator[None]:
-        """Nobody else looks, takes or queues meanwhile.
+        """Nobody else looks, takes or queues meanwhile; waits so many seconds for that (``patience``).
 
         Raises:
             LeaseError: somebody does, and does not end.

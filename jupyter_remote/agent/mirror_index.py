@@ -66,6 +66,7 @@ class RealFolders:
         self._known: dict[str, bool] = {"": True}
 
     def lead_to(self, path: str) -> bool:
+        """Whether the folder of a path is a real one, and so are those above it."""
         parent = path.rpartition("/")[0]
         known = self._known.get(parent)
         if known is None:

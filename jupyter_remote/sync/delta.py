@@ -106,7 +106,7 @@ def steps(read: Callable[[int], bytes], table: Table, received: int = 0) -> Iter
 
 
 def skipped(read: Callable[[int], bytes], size: int) -> Iterator[Copy]:
-    """Reads what the host has received before, and says so."""
+    """Reads what the host has received before, `size` bytes, and says so."""
     left = size
     while left and (block := read(min(_LITERAL, left))):
         left -= len(block)
