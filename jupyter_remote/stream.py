@@ -64,6 +64,9 @@ class Stream:
     def widen(self, amount: int) -> None:
         """Lets the agent send so many bytes more before it has to wait for what was taken here.
 
+        Args:
+            amount: how many.
+
         Raises:
             ConnectionLost: the link is gone.
         """

@@ -71,6 +71,9 @@ class Asking:
     def ask(self, prompt: str, password: bool) -> str:
         """The answer to a question.
 
+        Args:
+            password: it is not to be seen while it is typed.
+
         Raises:
             EOFError: the user ended the input, or no cell runs.
             StdinNotImplementedError: nobody can be asked.

@@ -334,7 +334,11 @@ def _user(pid: int) -> str | None:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user, the number where there is none."""
+    """The name of a user, the number where there is none.
+
+    Args:
+        uid: the user's number.
+    """
     import pwd
 
     try:

@@ -249,3 +249,46 @@ def test_docstrings_name_arguments_that_there_are_and_the_unit_of_measures(modul
                 if doc and number and re.search(MEASURES, other.arg) and not re.search(UNITS, words):
                     wrong.append(f"{module.path}: {name} does not say the unit of {other.arg}")
     assert not wrong, "\n".join(wrong)
+
+
+# What an argument of these names is, is the same everywhere, or said by its type.
+HOUSE = re.findall(
+    r"\w+",
+    """
+    action address ahead answer argv base campaign_id cell code columns config config_file connection
+    content data depth digest digests dry_run env error facts fd file files folder force found
+    generation gpus host hosts id ids identity interval keep kind limit line lines link listener message
+    method moment name names namespace node notebook now one options output path paths payload pid place
+    plan points prefix process prompt python quiet read record report request root row rows run run_id
+    run_ids runs said secret secrets seconds session sessions setting settings size source spec state
+    states status stderr stream text timeout told url uuid value values who why words workspace write
+    """,
+)
+
+
+def test_arguments_are_named_where_their_names_do_not_say_all(modules: list[Module]) -> None:
+    """As a whole word of the docstring, or of the function's name, or as the type of the argument."""
+    told = {name for module in modules for name, one in module.functions.items() if ast.get_docstring(one)}
+    silent = []
+    for module in modules:
+        # Handlers and widgets are called by others than people; a contract's words hold for who fulfils it.
+        if module.path.startswith(("jupyter_remote/server/", "jupyter_remote/widgets/")):
+            continue
+        for name, one in module.functions.items():
+            doc = stems(f"{ast.get_docstring(one) or ''} {name}")
+            taken = [*one.args.posonlyargs, *one.args.args, *one.args.kwonlyargs]
+            for other in taken if name in told else []:
+                if other.arg in ("self", "cls") or other.arg.startswith("_"):
+                    continue
+                kind = ast.unparse(other.annotation) if other.annotation else ""
+                ours = kind[:1].isupper() or kind.startswith("m.")
+                known = other.arg in HOUSE or ours or bool(stems(other.arg) & stems(kind))
+                if not known and not stems(other.arg) <= doc:
+                    silent.append(f"{module.path}: {name} does not say what {other.arg} is")
+    assert not silent, "\n".join(silent)
+
+
+def stems(text: str) -> set[str]:
+    """Its words without their plural's end; of names too."""
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", text).replace("_", " ").lower()
+    return {word.rstrip("s") for word in re.findall(r"[a-z]+", spaced)}
