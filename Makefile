@@ -78,7 +78,6 @@ binder:
 docs:
 	@scripts/environment docs
 	@.venv/bin/python -m sphinx -q -W --keep-going -b html docs build/docs
-	@.venv/bin/python -m sphinx -q -W --keep-going -b man docs build/man
 	@echo "build/docs/index.html"
 
 check:

@@ -1,4 +1,6 @@
-"""Builds the JupyterLab panel and makes a wheel small: hatchling's build hook, and `scripts/panel`'s program.
+"""Builds the JupyterLab panel, makes a wheel small and adds a manual page.
+
+It is hatchling's build hook, and `scripts/panel`'s program.
 
 What is built depends on the sources alone, so it is left alone while they are as they were. An sdist
 has it, and needs no Node.js. Without Node.js a source tree is installed without the panel, and says so.
@@ -143,6 +145,18 @@ def lean_agent(folder: Path) -> dict[str, str]:
     return made
 
 
+def man_page(folder: Path) -> Path:
+    """Writes the manual page, which is made of the table of options.
+
+    Args:
+        folder: where the file is made.
+    """
+    path = folder / "jupyter-remote.1"
+    code = "import sys; from jupyter_remote.man_page import page; sys.stdout.buffer.write(page().encode())"
+    path.write_bytes(subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=-1).stdout)
+    return path
+
+
 def install(prefix: Path) -> None:
     """Copies the built panel to where a JupyterLab of this environment looks for it."""
     target = prefix / "share" / "jupyter" / "labextensions" / "jupyter-remote"
@@ -168,6 +182,8 @@ else:
                 # Outside of the project: only then do they take the place of the files that are there.
                 self.made = tempfile.TemporaryDirectory()
                 build_data["force_include"].update(lean_agent(Path(self.made.name)))
+                page = man_page(Path(self.made.name))
+                build_data["shared_data"][str(page)] = f"share/man/man1/{page.name}"
 
         def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
             if self.made is not None:

@@ -29,4 +29,3 @@ autodoc_class_signature = "separated"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 nitpicky = False
-man_pages = [("reference/commands", "jupyter-remote", "run notebook cells on remote hosts", [author], 1)]

@@ -35,12 +35,20 @@ class Allowance:
         self._lock = threading.Lock()
 
     def take(self, amount: float) -> None:
-        """Take so much, and wait until what was taken has come in."""
+        """Take so much, and wait until what was taken has come in.
+
+        Args:
+            amount: bytes, or messages.
+        """
         if (wait := self._owed(amount)) > 0:
             self._sleep(wait)
 
     def spare(self, amount: float) -> bool:
-        """Take so much if it is there; return whether it was."""
+        """Take so much if it is there; return whether it was.
+
+        Args:
+            amount: as of :meth:`take`.
+        """
         with self._lock:
             self._fill()
             if self._left < amount:

@@ -65,7 +65,11 @@ def arriving(
 
 
 def wanted(run: Run, given: Sequence[str], *, attached: bool) -> Sequence[str]:
-    """The patterns of a front that shows a run: what was given, or those that a run had that goes on."""
+    """The patterns of a front that shows a run: what was given, or those that a run had that goes on.
+
+    Args:
+        attached: whether it goes on from before.
+    """
     if attached and run.record.get("state") not in FINAL_STATES:
         return [*given, *map(str, run.record.get("pull") or ())]
     return given

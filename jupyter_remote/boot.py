@@ -173,7 +173,11 @@ def explain(status: int | None, stderr: str, host: str) -> RemoteError | None:
 
 
 def early_end(host: str, transport: Transport, channel: Channel, seen: bytes) -> RemoteError:
-    """What it means that the command of the agent ended before the handshake; closes the channel."""
+    """What it means that the command of the agent ended before the handshake; closes the channel.
+
+    Args:
+        seen: what it has printed on stdout.
+    """
     status = channel.exit_status(5)
     stderr = channel.stderr_tail()
     error = explain(status, stderr, host) or transport.explain(status, stderr)

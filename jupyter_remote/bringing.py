@@ -54,7 +54,11 @@ def bring_from_hosts(
 
 
 def show_moved(moved: Moved | None, verb: str, host: str) -> None:
-    """Tell on stderr what travelled, when it was large."""
+    """Tell on stderr what travelled, when it was large.
+
+    Args:
+        verb: `sent` or `fetched`.
+    """
     if moved is not None and moved.bytes >= TOLD:
         names = ", ".join(moved.names)
         text = f"{host}: {verb} {names} ({format_size(moved.bytes)} in {moved.seconds:.1f} s)"

@@ -35,9 +35,11 @@ Publish = Callable[..., None]
 class Stream(Protocol):
     """What is needed of `sys.stdout`."""
 
-    def write(self, text: str, /) -> object: ...
+    def write(self, text: str, /) -> object:
+        """Shows text."""
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """Holds nothing back."""
 
 
 class CellOutput:
@@ -84,13 +86,21 @@ class CellOutput:
                 self._soon()
 
     def display(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any]) -> None:
-        """Take a display, which is shown at once, after all that came before it."""
+        """Take a display, which is shown at once, after all that came before it.
+
+        Args:
+            metadata, transient: as of a Jupyter message.
+        """
         with self._lock:
             self.flush()
             self._send(data, metadata, transient, update=False)
 
     def update(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any]) -> None:
-        """Take another state of a display; of several at once the last one is shown."""
+        """Take another state of a display; of several at once the last one is shown.
+
+        Args:
+            metadata, transient: as of a Jupyter message.
+        """
         with self._lock:
             self._updates[str(transient.get("display_id"))] = (data, metadata, transient)
             self._soon()
@@ -120,7 +130,11 @@ class CellOutput:
             self._show_end()
 
     def flush(self, *, clear_too: bool = False) -> None:
-        """Show what waits now."""
+        """Show what waits now.
+
+        Args:
+            clear_too: also a wish to clear that waits for the next output.
+        """
         with self._lock:
             if self._later is not None:
                 self._later.cancel()

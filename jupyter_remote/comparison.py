@@ -106,7 +106,12 @@ class Comparison:
         return pandas.DataFrame(self.records()).set_index("id")
 
     def plot(self, metric: Names = None, **how: Any) -> Figure:
-        """A picture of these runs; see `plots.plot` for the arguments."""
+        """A picture of these runs.
+
+        Args:
+            metric: which metrics are drawn, one or several; None for those that most of the runs have.
+            how: the other arguments of `plots.plot`, by their names.
+        """
         from .plots import draw
 
         return draw(self, metric, **how)

@@ -234,7 +234,11 @@ def show_kept(run: Run) -> None:
 
 
 def show_line(line: str, *, kernel: bool) -> None:
-    """Show a line of ours above what a cell prints: as `show_status` shows how it ended."""
+    """Show a line of ours above what a cell prints: as `show_status` shows how it ended.
+
+    Args:
+        kernel: whether this is one.
+    """
     if kernel:
         _publish({"text/plain": line}, {})
     else:

@@ -125,7 +125,11 @@ def check_variables(request: dict[str, Any] | None, names: Sequence[str]) -> Non
 
 
 def again(lease: dict[str, Any] | None) -> dict[str, Any]:
-    """The arguments of `Remote.run_cell` that ask for what a record says."""
+    """The arguments of `Remote.run_cell` that ask for what a record says.
+
+    Args:
+        lease: of the run's record.
+    """
     if not lease:
         return {}
     wait = lease.get("wait")

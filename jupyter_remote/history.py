@@ -81,7 +81,7 @@ def forget(ids: Iterable[str]) -> None:
 
 
 def flush(timeout: float = 30.0) -> None:
-    """Waits until what was noted in this process is written (or was given up)."""
+    """Waits until what was noted in this process is written (or was given up), at most `timeout` seconds."""
     global _hurry
     with _changed:
         _hurry += 1

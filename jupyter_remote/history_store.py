@@ -248,7 +248,7 @@ class Store:
         return self._rows(text, (notebook, session))
 
     def hosts(self, unfinished: bool = False) -> dict[str, float]:
-        """The hosts that have runs (or such as were not seen to end), and when each was last heard of.
+        """The hosts that have runs (or, `unfinished`, such not seen to end), and when each was last heard of.
 
         Raises:
             HistoryError: the file can't be read.

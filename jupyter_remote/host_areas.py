@@ -220,7 +220,11 @@ class PrefixView:
             self._whole(host, "stderr", f"error: {error}")
 
     def settle(self, last: bool = False) -> float | None:
-        """Nothing is held back but half lines, which end with their run."""
+        """Nothing is held back but half lines, which end with their run.
+
+        Args:
+            last: nothing more will come.
+        """
         return None
 
     def _whole(self, host: str, name: str, text: str) -> None:

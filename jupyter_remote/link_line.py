@@ -57,7 +57,11 @@ class LinkLine:
 
 
 def link_line(state: LinkState, meanwhile: str = CONTINUES) -> str:
-    """Return what is said while it is down: `link to dgx01 lost, the run continues there; retry in 4 s`."""
+    """Return what is said while it is down: `link to dgx01 lost, the run continues there; retry in 4 s`.
+
+    Args:
+        meanwhile: what goes on there.
+    """
     now = f"retry in {state.retry_in} s" if state.retry_in else "trying again"
     what = _OWED.get(state.owed, meanwhile)
     return f"link to {state.host} lost, {what}; {now}"

@@ -25,7 +25,11 @@ class Words(NamedTuple):
 
 
 def complete(before: str) -> Words | None:
-    """The words for a line up to the cursor; None when it is none of ours, or nothing is known."""
+    """The words for a line up to the cursor; None when it is none of ours, or nothing is known.
+
+    Args:
+        before: the line up to the cursor.
+    """
     found = _LINE.fullmatch(before)
     if found is None:
         return None

@@ -23,7 +23,11 @@ Batch = dict[str, Any]
 
 
 def wanted(room: int, seconds: float) -> dict[str, Any]:
-    """What the agent is to look for, see `agent/metrics.py`."""
+    """What the agent is to look for, see `agent/metrics.py`.
+
+    Args:
+        room: bytes of an answer.
+    """
     return {
         "patterns": PATTERNS,
         "words": WORDS,

@@ -102,7 +102,12 @@ class Table:
         source: str,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Takes a point; one with a name too many is counted only."""
+        """Takes a point; one with a name too many is counted only.
+
+        Args:
+            step: of the training, where the run says one.
+            time: seconds since the epoch.
+        """
         column = self._column(name, source)
         if column is None:
             self.dropped += 1

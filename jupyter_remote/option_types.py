@@ -49,6 +49,7 @@ class Option:
 
     @property
     def flag(self) -> str:
+        """As it is typed: `--name`."""
         return f"--{self.name}"
 
     @property
@@ -58,6 +59,7 @@ class Option:
 
     @property
     def usage(self) -> str:
+        """All ways to type it, with the name of its value."""
         flag = f"-{self.short}, {self.flag}" if self.short else self.flag
         return f"{flag} {self.metavar}" if self.metavar else flag
 
@@ -76,6 +78,7 @@ class Argument:
 
     @property
     def usage(self) -> str:
+        """The word as help texts show it."""
         if self.last:
             return f"-- {self.metavar}"
         text = f"{self.metavar}…" if self.many else self.metavar
@@ -102,6 +105,7 @@ class Command:
 
     @property
     def flags(self) -> tuple[str, ...]:
+        """Its options as they are typed."""
         return tuple(option.flag for option in self.options)
 
     @property

@@ -35,7 +35,12 @@ def split_line(line: str) -> list[str]:
 
 
 def unknown(what: str, word: str, of: str, valid: Iterable[str]) -> UsageError:
-    """Return the error for a word that is not in the table, with the nearest valid one first."""
+    """Return the error for a word that is not in the table, with the nearest valid one first.
+
+    Args:
+        what: it should be: `option`, `host` …
+        of: where it was typed.
+    """
     choices = list(valid)
     near = get_close_matches(word, choices, n=1)
     guess = f"; did you mean {near[0]}?" if near else "."
@@ -63,6 +68,9 @@ def _reader(command: Command) -> click.Command:
 def invoke(command: click.Command, words: Sequence[str], name: str, obj: object = None) -> object:
     """Run `command` with `words` and return what its handler returned (0 after `--help`).
 
+    Args:
+        obj: what handlers get besides the values.
+
     Raises:
         UsageError: the words are wrong. Errors of the handler pass through.
     """
@@ -81,6 +89,7 @@ def build(
     """Return the click command of a table entry; a group for one with subcommands.
 
     Args:
+        help_option: whether it takes `--help`.
         handler: what a leaf runs, with its values and the context's `obj`; for a group, a mapping from the
             words below it to those.
     """

@@ -50,6 +50,7 @@ class Drawing:
         self.best = compared.best
 
     def figure(self) -> Figure:
+        """Draws it all."""
         kinds = {name: self._kind(name) for name in self.names}
         columns = len(self.facets) if self.by else min(len(self.names), 2)
         rows = len(self.names) if self.by else math.ceil(len(self.names) / columns)
@@ -180,7 +181,11 @@ def facets_of(compared: Sequence[Compared], by: str | None) -> dict[str, list[Co
 
 
 def picture(figure: Figure, kind: str = "png", dpi: int = 110) -> bytes:
-    """A figure as bytes of a file of that kind."""
+    """A figure as bytes of a file of that kind.
+
+    Args:
+        dpi: dots per inch.
+    """
     into = io.BytesIO()
     figure.savefig(into, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
     return into.getvalue()

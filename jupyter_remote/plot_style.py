@@ -100,6 +100,9 @@ def words(text: str, longest: int = 60) -> str:
 
     matplotlib leaves out names that begin with an underscore, and takes text between `$` for mathematics; the
     first is prevented here, the second by who draws (`parse_math`).
+
+    Args:
+        longest: in characters.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     line = line if len(line) <= longest else line[: longest - 1] + "…"

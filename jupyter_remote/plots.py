@@ -74,6 +74,7 @@ def draw(
     """Draws a comparison; the arguments are those of :func:`plot`.
 
     Args:
+        x, by, kind, theme, log: as of :func:`plot`.
         points: the series by run and metric, where they are known already.
 
     Raises:

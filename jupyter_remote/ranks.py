@@ -67,12 +67,22 @@ def master_address(hosts: Sequence[HostConfig], places: Sequence[Place], own: st
 
 
 def fallback_port(group: str) -> int:
-    """A port that all hosts work out alike, when the first can't be asked for a free one."""
+    """A port that all hosts work out alike, when the first can't be asked for a free one.
+
+    Args:
+        group: the id of the call.
+    """
     return _FIRST_PORT + zlib.crc32(group.encode()) % _PORTS
 
 
 def variables(rank: int, world: int, address: str, port: int) -> dict[str, str]:
-    """The environment of one host's run: one process on each host."""
+    """The environment of one host's run: one process on each host.
+
+    Args:
+        rank: of this host.
+        world: how many there are.
+        port: of the first host, where they meet.
+    """
     return {
         "RANK": str(rank),
         "WORLD_SIZE": str(world),

@@ -29,6 +29,16 @@ def blocks(
     states: States | None,
     facts: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[Block]:
+    """The parts of a report.
+
+    Args:
+        title: of the whole.
+        comparison: the runs.
+        told: what is known of each.
+        points: their metrics.
+        states: how each goes on, where that is known.
+        facts: of hosts, by name.
+    """
     from .report_run import blocks_of
 
     single = len(comparison) == 1

@@ -288,9 +288,9 @@ class Run(RunResults):
         """While its events are taken its job is watched, where it has one."""
         if not self.record.get("job"):
             return nullcontext()
-        from . import jobs  # most runs have none
+        from . import job_board  # most runs have none
 
-        return jobs.watching(self, self._link)
+        return job_board.watching(self, self._link)
 
     def tell_job(self, words: str) -> None:
         """Called with how its job stands (``words``); from the thread that asks the scheduler."""
@@ -372,9 +372,9 @@ class Run(RunResults):
         elif event.kind == "state":
             self.state = event.data["state"]
         elif event.kind == "job":
-            from . import jobs
+            from . import job_board
 
-            jobs.board(self._link).hurry()  # its scheduler ends it, and will say why
+            job_board.board(self._link).hurry()  # its scheduler ends it, and will say why
         elif event.kind == "end":
             self._ended = True
             if self.record.get("kind") != CALLBACK:

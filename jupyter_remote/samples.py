@@ -16,7 +16,7 @@ _SHORTEST_S = 0.05
 
 
 def check_interval(interval: float) -> None:
-    """Refuse what is no time between two samples.
+    """Refuse what is no `interval` between two samples, in seconds.
 
     Raises:
         UsageError: it isn't.

@@ -62,7 +62,11 @@ class View(Protocol):
         """Shows how it ended there."""
 
     def settle(self, last: bool = False) -> float | None:
-        """Shows what was held back and is due, or all of it; returns in how many seconds more will be."""
+        """Shows what was held back and is due, or all of it; returns in how many seconds more will be.
+
+        Args:
+            last: nothing more will come.
+        """
 
 
 # What starts the run of one host.

@@ -10,6 +10,7 @@ package = "jupyter_remote_agent"
 
 
 def leave(code: int, why: str) -> None:
+    """Says why, and exits with that code."""
     sys.stderr.write("jupyter_remote: %s\n" % why)
     sys.stderr.flush()
     os._exit(code)

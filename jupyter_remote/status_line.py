@@ -176,7 +176,12 @@ class StatusLine:
 
 
 def status_words(host: str, phase: str, seconds: float | None, use: str = "") -> str:
-    """Return one line on what a cell is doing: `dgx01 · running 0:42 · GPU 87 % 12.3 GiB`."""
+    """Return one line on what a cell is doing: `dgx01 · running 0:42 · GPU 87 % 12.3 GiB`.
+
+    Args:
+        phase: what it is doing, in a word or two.
+        use: of its GPUs.
+    """
     if seconds is None:
         return f"{host} · {phase}"
     minutes, rest = divmod(int(seconds), 60)

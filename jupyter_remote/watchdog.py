@@ -23,12 +23,14 @@ class Watchdog:
         self._timer: threading.Timer | None = None
 
     def start(self, bite: Callable[[], None]) -> None:
+        """Calls `bite` when the time is over."""
         self._bite = bite
         self._timer = threading.Timer(self._seconds, bite)
         self._timer.daemon = True
         self._timer.start()
 
     def cancel(self) -> None:
+        """Nothing is ended any more."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -37,6 +39,7 @@ class Watchdog:
         return None if ask is None else _Patient(ask, self)
 
     def again(self) -> None:
+        """Starts once more, with all of the time."""
         if self._bite is not None:
             self.start(self._bite)
 

@@ -101,7 +101,11 @@ class ActiveRun:
             self._tell()
 
     def waits(self, reason: str) -> None:
-        """Notes what it waits for before it can start."""
+        """Notes what it waits for before it can start.
+
+        Args:
+            reason: for the user, in a line.
+        """
         self.record["waits"] = reason
         self._write(self._save)
         self.event({"kind": "state", "state": self.state, "reason": reason})
@@ -132,14 +136,22 @@ class ActiveRun:
         self.event(event)
 
     def answered(self, request: int, how: str) -> bool:
-        """Notes that a question has its answer, not which; False when it has one already."""
+        """Notes that a question has its answer, not which; False when it has one already.
+
+        Args:
+            how: ``text``, or what came instead of one.
+        """
         if request != self.question:
             return False
         self.happened({"kind": "input_reply", "request": request, "how": how})
         return True
 
     def end(self, state: str, exit_code: int) -> None:
-        """Appends the last event; the caller tells the viewers, then calls :meth:`close`."""
+        """Appends the last event; the caller tells the viewers, then calls :meth:`close`.
+
+        Args:
+            exit_code: of the cell or program.
+        """
         # By the one clock that nobody sets; "started" and "ended" are for people.
         seconds = round(time.monotonic() - self._began, 6) if self._began is not None else 0.0
         now = time.time()

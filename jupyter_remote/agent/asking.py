@@ -71,6 +71,9 @@ class Asking:
     def ask(self, prompt: str, password: bool) -> str:
         """The answer to a question.
 
+        Args:
+            password: it is not to be seen while it is typed.
+
         Raises:
             EOFError: the user ended the input, or no cell runs.
             StdinNotImplementedError: nobody can be asked.
@@ -127,7 +130,7 @@ class Stdin(io.TextIOBase):
         return 0
 
     def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
-        """One line, or nothing when the user ends the input."""
+        """One line, or nothing when the user ends the input; at most ``size`` characters of it."""
         if not self._rest:
             try:
                 self._rest = self._asking.ask("", False) + "\n"

@@ -72,6 +72,9 @@ class Book:
     def note(self, key: str, **facts: Any) -> None:
         """Appends what happened to a step.
 
+        Args:
+            key: of the step.
+
         Raises:
             OSError: a full disk.
         """
@@ -108,7 +111,11 @@ class Book:
 def decide(
     plan: dict[str, Any], steps: dict[str, dict[str, Any]], now: float, halted: str = ""
 ) -> tuple[list[str], dict[str, str]]:
-    """Which steps are to be started now, and which never will be, with the reason."""
+    """Which steps are to be started now, and which never will be, with the reason.
+
+    Args:
+        halted: why nothing more is started, "" when it is.
+    """
     starts: list[str] = []
     skips: dict[str, str] = {}
     failed = [key for key, one in steps.items() if is_failure(one)]

@@ -134,7 +134,7 @@ def holder_words(lease: dict[str, Any]) -> str:
 
 
 def size_of(size: float) -> str:
-    """A size of memory in words."""
+    """A size of memory, in bytes, in words."""
     return f"{size / _GIB:.1f} GiB"
 
 

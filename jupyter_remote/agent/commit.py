@@ -45,7 +45,11 @@ class Staged(NamedTuple):
 
 
 def journal_of(changes: list[Staged], records: Records, owner: str) -> Journal:
-    """What the index will say of every path once the changes are in place."""
+    """What the index will say of every path once the changes are in place.
+
+    Args:
+        owner: whose sync it is.
+    """
     journal: Journal = {}
     for change in changes:
         known = records.get(change.path)
@@ -127,6 +131,9 @@ class Commit:
 
     def run(self, changes: list[Staged]) -> None:
         """Does it all, in an order in which every step finds what it needs.
+
+        Args:
+            changes: what is ready to be put in place.
 
         Raises:
             OSError: a step failed; the steps before it stand, and every file is whole.

@@ -58,7 +58,11 @@ class Received:
         return False
 
     def keep(self, staging: bytes, tag: bytes) -> None:
-        """Takes over the files of a staging folder, which are named DIGEST.NUMBER."""
+        """Takes over the files of a staging folder, which are named DIGEST.NUMBER.
+
+        Args:
+            tag: of the owner.
+        """
         folder = os.path.join(self._folder, tag)
         for name in _names(staging):
             digest = name.partition(b".")[0]
@@ -71,7 +75,11 @@ class Received:
                 os.replace(source, target)
 
     def clear(self, tag: bytes | None = None) -> None:
-        """Forgets what an owner's cut syncs brought (everybody's when None), and what is a day old."""
+        """Forgets what an owner's cut syncs brought (everybody's when None), and what is a day old.
+
+        Args:
+            tag: of the owner; None for everybody's.
+        """
         if tag is None:
             shutil.rmtree(self._folder, ignore_errors=True)
             return

@@ -18,7 +18,11 @@ OUTCOMES = {"ok": ("finished", 0), "error": ("failed", 1), "interrupted": ("stop
 
 
 def of_cell(run: ActiveRun, outcome: str) -> tuple[str, int]:
-    """State and exit code of a cell that ended in its session."""
+    """State and exit code of a cell that ended in its session.
+
+    Args:
+        outcome: the worker's word.
+    """
     return _in_time(run, *OUTCOMES[outcome])
 
 

@@ -25,7 +25,11 @@ _shared: dict[str, int] = {}  # as long as this process lives
 
 
 def root_of(setting: str | None) -> str:
-    """The folder of the environments."""
+    """The folder of the environments.
+
+    Args:
+        setting: the host's `env_root`; None for a folder beside the runs.
+    """
     return expand(setting) if setting else os.path.join(state_folder(), "envs")
 
 
@@ -39,6 +43,9 @@ def _facts(root: str, digest: str) -> dict[str, Any] | None:
 
 def use(setting: str | None, name: str, keep: bool = True) -> tuple[str, str]:
     """The Python of an environment, which (``keep``) nobody removes while this process lives; and its name.
+
+    Args:
+        setting: as of :func:`root_of`.
 
     Raises:
         FileNotFoundError: there is none of that name, or it is not whole.
@@ -82,7 +89,11 @@ def _lock(root: str, digest: str, how: int, patience: float = 0.0) -> int | None
 
 
 def listing(setting: str | None, state: str) -> dict[str, Any]:
-    """All there are, with their names, when they were last used, and my live sessions in them."""
+    """All there are, with their names, when they were last used, and my live sessions in them.
+
+    Args:
+        setting: as of :func:`root_of`.
+    """
     root = root_of(setting)
     names, sessions, found = _names(root), _sessions(state), []
     for digest in sorted(os.listdir(root)) if os.path.isdir(root) else ():
@@ -110,6 +121,10 @@ def _sessions(state: str) -> dict[str, str]:
 
 def remove(setting: str | None, name: str, force: bool, state: str) -> dict[str, Any]:
     """Removes an environment; where it has other names too, only this one.
+
+    Args:
+        setting: as of :func:`root_of`.
+        force: also while sessions live in it.
 
     Raises:
         ValueError: there is none, or it is used.

@@ -171,6 +171,9 @@ def pieces(path: str) -> Iterator[bytes]:
 def load(path: str, namespace: dict[str, Any], pickle: bool) -> None:
     """Takes the variables of a file into the namespace, all or none; the file goes, whatever happens.
 
+    Args:
+        pickle: whether what only pickle can read is read.
+
     Raises:
         Refused, Broken: a value can't be made here, or the file is not what was sent.
         OSError: it isn't there.
@@ -194,6 +197,9 @@ def load(path: str, namespace: dict[str, Any], pickle: bool) -> None:
 
 def save(path: str, names: list[str], namespace: dict[str, Any], pickle: bool) -> None:
     """Writes variables of the namespace to a file; why some are not in it is in the file too.
+
+    Args:
+        pickle: whether what only pickle can write is written.
 
     Raises:
         Refused: all together are too much.

@@ -52,7 +52,7 @@ def program(name: str) -> str | None:
 
 
 def ask(argv: Sequence[str], patience: float | None = None) -> str:
-    """What a program prints.
+    """What a program prints, within so many seconds (``patience``; None for the usual ones).
 
     Raises:
         SmiError: it can't be started, fails, or does not answer in time.
@@ -309,7 +309,10 @@ def _amd_card(index: int, card: dict[str, Any]) -> dict[str, Any]:
 
 
 def process(pid: int, name: str, memory: int | None) -> dict[str, Any]:
-    """A process that uses a GPU, and whose it is; ``supervisor`` is the pid of ours that it belongs to."""
+    """A process that uses so many bytes of a GPU's memory, and whose it is.
+
+    ``supervisor`` is the pid of ours that it belongs to.
+    """
     ours = unmark(marker_of(pid))
     return {
         "pid": pid,
@@ -331,7 +334,11 @@ def _user(pid: int) -> str | None:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user, the number where there is none."""
+    """The name of a user, the number where there is none.
+
+    Args:
+        uid: the user's number.
+    """
     import pwd
 
     try:

@@ -89,7 +89,11 @@ def main() -> None:
 
 
 def in_use(state: str, load: float) -> bool:
-    """Whether a run of mine goes on or waits, or the machine is busy with something else."""
+    """Whether a run of mine goes on or waits, or the machine is busy with something else.
+
+    Args:
+        load: up to which the machine counts as idle, of one minute.
+    """
     for session in sessions.records(state):
         if session.get("active") or session.get("queued") or session.get("silent"):
             return True

@@ -63,7 +63,11 @@ def _fitting(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete(namespace: dict[str, Any], code: str, cursor: int) -> dict[str, Any]:
-    """Names of the namespace, and attributes of its objects."""
+    """Names of the namespace, and attributes of its objects.
+
+    Args:
+        cursor: where it stands in the code, in characters.
+    """
     import rlcompleter
 
     found = NAME.search(code[:cursor])
@@ -79,7 +83,11 @@ def complete(namespace: dict[str, Any], code: str, cursor: int) -> dict[str, Any
 
 
 def inspect(namespace: dict[str, Any], code: str, cursor: int) -> dict[str, Any]:
-    """Type, value and docstring of the object that is named there."""
+    """Type, value and docstring of the object that is named there.
+
+    Args:
+        cursor: where it stands in the code, in characters.
+    """
     import pydoc
 
     before = NAME.search(code[:cursor].rstrip("("))

@@ -27,8 +27,14 @@ _STATES = {SAME: "s", CHANGED: "c", MISSING: "m"}
 
 
 def write(generation: int, entries: Inventory, received: dict[str, int], old: Iterable[str] = ()) -> bytes:
-    """The list: what was put (path -> entry, owner, state), what syncs that were cut have left, and the
-    digests of what was replaced lately."""
+    """The list: what was put, what syncs that were cut have left, what was replaced lately.
+
+    Args:
+        generation: of the mirror.
+        entries: entry, owner and state, by path.
+        received: bytes by digest, of syncs that were cut.
+        old: digests of what was replaced.
+    """
     rows = list(entries.values())
     stuff = [row[0] for row in rows]
     owners = {owner: number for number, owner in enumerate({row[1]: None for row in rows})}

@@ -150,6 +150,11 @@ class JobLink(SupervisorLink):
     def ask(self, message: m.Message, payload: bytes = b"", timeout: float | None = 30) -> m.Message:
         """Sends a request and returns its answer; what can wait for a job that waits is not waited for.
 
+        Args:
+            message: the request.
+            payload: bytes that belong to it.
+            timeout: seconds; None for ever.
+
         Raises:
             NoSession: it did not answer in time, or still waits in the queue.
             SessionEnded: it went away instead of answering.

@@ -71,7 +71,12 @@ def is_over(state: str, record: dict[str, Any]) -> bool:
 
 
 def command(argv: list[str], timeout: float | None = None) -> tuple[int, str, str]:
-    """Exit code and the two outputs of a program of the scheduler's; one that isn't there gives 127."""
+    """Exit code and the two outputs of a program of the scheduler's; one that isn't there gives 127.
+
+    Args:
+        argv: the program and its words.
+        timeout: seconds that it may take; None for any.
+    """
     try:
         done = subprocess.run(
             argv,

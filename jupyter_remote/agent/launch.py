@@ -25,7 +25,11 @@ BOOT = (
 
 
 def boot_argv(python: list[str], module: str, *arguments: str) -> list[str]:
-    """The command that runs ``main()`` of a module of this package in another process."""
+    """The command that runs ``main()`` of a module of this package in another process.
+
+    Args:
+        python: the words that start it.
+    """
     package = __name__.rpartition(".")[0]
     folder = os.path.dirname(os.path.abspath(__file__))
     for _ in package.split("."):
@@ -37,6 +41,9 @@ def python_of(session: dict[str, Any], keep: bool = True) -> tuple[str, str | No
     """The user's Python, and the environment (name and digest) when the session says ``env:NAME``.
 
     A bare name stays one where ``env_setup`` may put another program of that name on the PATH.
+
+    Args:
+        keep: nobody removes it while this process lives.
 
     Raises:
         FileNotFoundError: nothing of that name can be run here.
@@ -86,7 +93,11 @@ def activated(env: dict[str, str], python: str) -> dict[str, str]:
 
 
 def working_folder(session: dict[str, Any], wanted: str | None) -> str:
-    """The folder a process starts in: the workspace's mirror, made if need be, or a folder relative to it."""
+    """The folder a process starts in: the workspace's mirror, made if need be, or a folder relative to it.
+
+    Args:
+        wanted: relative to the mirror; None for the mirror itself.
+    """
     workspace = str(session.get("workspace") or os.path.expanduser("~"))
     os.makedirs(workspace, exist_ok=True)
     return os.path.join(workspace, os.path.expanduser(wanted)) if wanted else workspace

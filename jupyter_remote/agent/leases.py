@@ -161,7 +161,7 @@ class Leases:
 
     @contextmanager
     def alone(self, patience: float = LOOKING) -> Iterator[None]:
-        """Nobody else looks, takes or queues meanwhile.
+        """Nobody else looks, takes or queues meanwhile; waits so many seconds for that (``patience``).
 
         Raises:
             LeaseError: somebody does, and does not end.
@@ -206,6 +206,9 @@ class Leases:
 
     def queue(self, told: dict[str, Any]) -> None:
         """Takes a ticket, behind all others; to be called :meth:`alone`.
+
+        Args:
+            told: who waits, and for what.
 
         Raises:
             LeaseError: it can't be written.
@@ -262,7 +265,11 @@ def where(state: str, shared: str | None) -> tuple[str, bool]:
 
 
 def note_holders(gpus: list[dict[str, Any]], state: str, shared: str | None) -> None:
-    """Notes with each card and instance who has leased it, None for nobody, and when that can't be told."""
+    """Notes with each card and instance who has leased it, None for nobody, and when that can't be told.
+
+    Args:
+        shared: the folder of leases that all users of the host have; None for my own.
+    """
     told: dict[str, dict[str, Any]] = {}
     found = [*gpus, *(part for gpu in gpus for part in gpu["mig"] or ())]
     path, is_shared = where(state, shared)

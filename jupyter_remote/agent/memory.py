@@ -26,7 +26,11 @@ def kills(root: str = "/") -> dict[str, int]:
 
 
 def killer(before: dict[str, int], after: dict[str, int]) -> str:
-    """What is known about a SIGKILL between the two moments, for the user."""
+    """What is known about a SIGKILL between the two moments, for the user.
+
+    Args:
+        before, after: what :func:`kills` told at the two moments.
+    """
     for name, words in (
         ("group", "out of memory: the kernel killed it"),
         ("host", "the host was out of memory"),

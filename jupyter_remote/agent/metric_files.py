@@ -43,6 +43,11 @@ def look(
 ) -> dict[str, Any]:
     """What was added to the files that match and were changed while the run ran.
 
+    Args:
+        room: bytes that may be returned.
+        deadline: a moment of ``time.monotonic``.
+        ended: whether the run has, so that a last line without an end counts.
+
     Returns:
         ``news``: ``{path, kind, fresh, time, data}`` each, where ``kind`` is ``rows`` (text, whole lines),
         ``lines`` (a list of those that match) or ``events`` (records of TensorBoard's, base64), and

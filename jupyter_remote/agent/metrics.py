@@ -40,7 +40,11 @@ class Lines:
         self._also = re.compile(words.encode()).search
 
     def find(self, block: bytes) -> Iterator[str]:
-        """The lines of whole lines that match, in order."""
+        """The lines of whole lines that match, in order.
+
+        Args:
+            block: of the log.
+        """
         word = b""
         found: dict[int, int] = {}
         for search in self._searches:

@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 
 
 def record_of(entry: Entry, owner: str, status: os.stat_result) -> Record:
-    """The record of something that has just been put in place."""
+    """The record of something that has just been put in place.
+
+    Args:
+        owner: whose sync has put it there.
+    """
     mtime_ns = status.st_mtime_ns if entry.kind == FILE else 0
     inode = status.st_ino if entry.kind == FILE else 0
     return Record(entry, owner, mtime_ns, inode, stat.S_IMODE(status.st_mode))
@@ -66,6 +70,7 @@ class RealFolders:
         self._known: dict[str, bool] = {"": True}
 
     def lead_to(self, path: str) -> bool:
+        """Whether the folder of a path is a real one, and so are those above it."""
         parent = path.rpartition("/")[0]
         known = self._known.get(parent)
         if known is None:

@@ -60,7 +60,7 @@ class Pace:
         return self._compresses
 
     def compressed(self, size: int, seconds: float) -> None:
-        """What the block has become, and how long it took."""
+        """How many bytes the block has become (``size``), and how long it took."""
         self._given += size
         self._deflate_s += seconds
 

@@ -53,7 +53,11 @@ class Patterns:
         return above
 
     def takes(self, decided: int) -> bool:
-        """Whether a path that :meth:`decide` gave this number is asked for."""
+        """Whether a path that :meth:`decide` gave this number is asked for.
+
+        Args:
+            decided: the number.
+        """
         return decided != NOT_TAKEN and not self._rules[decided].negated
 
     def cover(self, path: str, is_folder: bool = False) -> bool:

@@ -74,7 +74,11 @@ def _answer(state: str, argv: list[str], age: float) -> dict[str, Any]:
 
 
 def settle_all(state: str, run_id: str, verdicts: dict[str, Any]) -> dict[str, Any]:
-    """Writes the ends that are told into the log of a run, or into those of its tasks; returns its record."""
+    """Writes the ends that are told into the log of a run, or into those of its tasks; returns its record.
+
+    Args:
+        verdicts: state, exit code and reason, by task.
+    """
     run = RunDir(state, run_id)
     record = run.record() or {}
     job = record.get("job") or {}

@@ -76,7 +76,11 @@ def mark(supervisor: dict[str, Any]) -> str:
 
 
 def unmark(marker: str) -> dict[str, Any] | None:
-    """The identity that :func:`mark` was given, None when it is something else."""
+    """The identity that :func:`mark` was given, None when it is something else.
+
+    Args:
+        marker: of :func:`mark`.
+    """
     pid, _, rest = marker.partition("-")
     start, _, boot = rest.partition("-")
     return {"pid": int(pid), "start": start, "boot": boot} if pid.isdigit() and start else None
@@ -163,7 +167,12 @@ def family(root: int | None, marker: str) -> list[int]:
 
 
 def send(pids: list[int], number: int) -> None:
-    """Sends a signal to each; one that is gone is no error."""
+    """Sends a signal to each; one that is gone is no error.
+
+    Args:
+        pids: of the processes.
+        number: of the signal.
+    """
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -172,7 +181,11 @@ def send(pids: list[int], number: int) -> None:
 
 
 def end_family(root: int | None, marker: str, grace: float = 2.0) -> list[int]:
-    """TERM for all, KILL after ``grace`` seconds; returns what still lives then (normally nothing)."""
+    """TERM for all, KILL after ``grace`` seconds; returns what still lives then (normally nothing).
+
+    Args:
+        marker: in the environment of all of them.
+    """
     deadline = time.monotonic() + grace
     send(family(root, marker), signal.SIGTERM)
     while time.monotonic() < deadline:

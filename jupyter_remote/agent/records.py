@@ -26,7 +26,11 @@ RUNS, TRASH = "runs", "trash"
 
 
 def newest(state: str, query: dict[str, Any]) -> dict[str, Any]:
-    """The newest ``runs`` that match, and ``next``: the ``before`` of the next question, None at the end."""
+    """The newest ``runs`` that match, and ``next``: the ``before`` of the next question, None at the end.
+
+    Args:
+        query: what they must match, see ``messages.ListRuns``.
+    """
     place = TRASH if query.get("deleted") else RUNS
     folder = os.path.join(state, place)
     if query.get("ids") is not None:

@@ -59,7 +59,11 @@ class RunDir:
         self.notes_path = os.path.join(self.path, "notes.jsonl")
 
     def tail_paths(self, number: int) -> tuple[str, str]:
-        """Events and output of that part of the tail, counted from 1."""
+        """Events and output of that part of the tail, counted from 1.
+
+        Args:
+            number: of the part.
+        """
         events, output = (
             os.path.join(self.path, f"{name}.tail.{number:06d}") for name in ("events", "output")
         )

@@ -207,7 +207,12 @@ class Seeker:
 
 
 def refuse(channel: socket.socket, why: str, hint: str = "") -> None:
-    """Says that there will be none."""
+    """Says that there will be none.
+
+    Args:
+        channel: to who asked.
+        hint: what can be done.
+    """
     channel.sendall(json.dumps({"refused": why, "hint": hint}).encode("ascii") + b"\n")
 
 

@@ -33,7 +33,11 @@ class PackError(TreeError):
 
 
 def incompressible(first_block: bytes) -> bool:
-    """Whether the content that begins so is not worth compressing; never for little of it."""
+    """Whether the content that begins so is not worth compressing; never for little of it.
+
+    Args:
+        first_block: of the content.
+    """
     if len(first_block) < _SAMPLE:
         return False
     sample = first_block[len(first_block) // 2 :][:_SAMPLE]

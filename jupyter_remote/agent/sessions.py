@@ -90,6 +90,11 @@ class SupervisorLink:
     def ask(self, message: m.Message, payload: bytes = b"", timeout: float | None = 30) -> m.Message:
         """Sends a request and returns its answer.
 
+        Args:
+            message: the request.
+            payload: bytes that belong to it.
+            timeout: seconds; None for ever.
+
         Raises:
             NoSession: it did not answer in time.
             SessionEnded: it went away instead of answering.

@@ -62,7 +62,11 @@ def settle(
 
 
 def append(run: RunDir, event: dict[str, Any]) -> dict[str, Any]:
-    """Appends an end to a log that nobody else writes to any more; returns the end that it has then."""
+    """Appends an end to a log that nobody else writes to any more; returns the end that it has then.
+
+    Args:
+        event: the end.
+    """
     fd = os.open(run.last_events(), WRITE & ~os.O_WRONLY | os.O_RDWR, 0o600)
     try:
         last, torn = last_event(fd)

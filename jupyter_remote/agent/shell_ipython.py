@@ -44,7 +44,11 @@ class Displays(DisplayPublisher):
         self.publish_event(kind, data=data, metadata=metadata or {}, transient=transient or {})
 
     def clear_output(self, wait: bool = False) -> None:
-        """Sends the wish to clear the output area."""
+        """Sends the wish to clear the output area.
+
+        Args:
+            wait: until something else is shown.
+        """
         self.publish_event("clear_output", wait=wait)
 
 
@@ -138,7 +142,11 @@ class IPythonShell:
         return {"matches": [[one.text, one.type or "", one.start, one.end] for one in found]}
 
     def inspect(self, code: str, cursor: int, detail: int) -> dict[str, Any]:
-        """Help on what stands at the cursor."""
+        """Help on what stands at the cursor.
+
+        Args:
+            detail: 1 for the source too.
+        """
         from IPython.utils.tokenutil import token_at_cursor
 
         try:

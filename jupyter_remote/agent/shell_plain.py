@@ -123,7 +123,11 @@ class PlainShell:
         return "ok"
 
     def hear(self, messages: str) -> str:
-        """Nothing: widgets need IPython."""
+        """Nothing: widgets need IPython.
+
+        Args:
+            messages: what a front end says.
+        """
         return "ok"
 
     def complete(self, code: str, cursor: int) -> dict[str, Any]:
@@ -166,7 +170,13 @@ class PlainShell:
         update: bool = False,
         **_: object,
     ) -> Handle | None:
-        """Shows the values; with an id they can be changed later. Options as IPython's."""
+        """Shows the values; with an id they can be changed later. Options as IPython's.
+
+        Args:
+            raw: the values are bundles of MIME types already.
+            metadata: of the message.
+            update: changes the one with that id.
+        """
         if display_id is True:
             display_id = os.urandom(8).hex()
         kind = "update_display" if update else "display"
@@ -182,7 +192,11 @@ class PlainShell:
         self.display(value, display_id=display_id, update=True, **options)
 
     def clear_output(self, wait: bool = False) -> None:
-        """Clears what the cell shows."""
+        """Clears what the cell shows.
+
+        Args:
+            wait: until something else is shown.
+        """
         self._publish("clear_output", wait=wait)
 
     def _figures(self) -> None:

@@ -145,7 +145,11 @@ class Mirror:
                 yield from rows(file.read, size)
 
     def was_put(self, path: str, digest: str, target: str) -> bool:
-        """Whether this content, or link, is what a sync last put at a path, whatever is there now."""
+        """Whether this content, or link, is what a sync last put at a path, whatever is there now.
+
+        Args:
+            digest, target: of the content, and where the link leads; "" of the other kind.
+        """
         record = self._index.load()[1].get(path)
         return record is not None and (record.entry.digest, record.entry.target) == (digest, target)
 

@@ -18,7 +18,11 @@ _UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def of_program(usage: resource.struct_rusage) -> dict[str, Any]:
-    """What a process used that has ended, with those of its children that it waited for."""
+    """What a process used that has ended, with those of its children that it waited for.
+
+    Args:
+        usage: the system's figures.
+    """
     return {
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 6),
         "peak_memory": usage.ru_maxrss * _UNIT,

@@ -274,6 +274,9 @@ def python_version() -> str:
 def guest(name: str, what: str) -> Any:
     """A package of the user's environment.
 
+    Args:
+        what: that needs it, for the error.
+
     Raises:
         Refused: it isn't there.
     """

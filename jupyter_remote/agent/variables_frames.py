@@ -119,7 +119,11 @@ def pack_array(packer: Packer, array: Any) -> list[Any]:
 
 
 def unpack_array(unpacker: Unpacker, form: str, *fields: Any) -> Any:
-    """The array of a column, as pandas takes it."""
+    """The array of a column, as pandas takes it.
+
+    Args:
+        form: how it was packed.
+    """
     pandas, numpy = guest("pandas", "a pandas column"), guest("numpy", "a column")
     if form == "plain":
         return unpacker.value(fields[0])

@@ -57,7 +57,11 @@ def pack_items(packer: Packer, values: Any, depth: int) -> list[Any]:
 
 
 def unpack_items(unpacker: Unpacker, fields: list[Any], depth: int) -> list[Any]:
-    """The elements as a list."""
+    """The elements as a list.
+
+    Args:
+        fields: of the node.
+    """
     form, first = fields[0], fields[1]
     if form == "-":
         return [unpacker.value(node, depth) for node in first]

@@ -114,7 +114,11 @@ class Workplace:
         return self._setup.failure(self.setup_tail) if self._setup is not None else None
 
     def printed(self, fd: int, most: int = CHUNK) -> bool:
-        """Takes what a pipe holds; returns whether there was something."""
+        """Takes what a pipe holds; returns whether there was something.
+
+        Args:
+            most: bytes at once.
+        """
         if self.child is None or fd not in self.child.pipes:
             return False
         try:

@@ -81,6 +81,9 @@ class Archive:
     def list(self, prefix: str = "", *, deleted: bool = False) -> list[Kept]:
         """The runs whose id begins so, the newest first; no object is read.
 
+        Args:
+            deleted: those that are marked as deleted instead.
+
         Raises:
             ArchiveError: the store can't be used.
         """
@@ -94,6 +97,9 @@ class Archive:
 
     def find(self, prefix: str, *, deleted: bool = False) -> Kept:
         """The one run whose id begins so.
+
+        Args:
+            deleted: one that is marked as deleted instead.
 
         Raises:
             UsageError: there is none, or there are several.

@@ -50,7 +50,15 @@ class Kept:
 
 
 def kept(record: Mapping[str, Any], manifest: str, size: int, files: int, pushed: int) -> Kept:
-    """What is said of a run with that record."""
+    """What is said of a run.
+
+    Args:
+        record: its record.
+        manifest: the name of the list of its files.
+        size: bytes of all files together.
+        files: how many there are.
+        pushed: when it was put there, seconds since the epoch.
+    """
     code = record.get("exit_code")
     return Kept(
         str(record["id"]),

@@ -176,6 +176,9 @@ def start(remote: Remote, document: Mapping[str, Any], secrets: Mapping[str, str
 def resume(remote: Remote, name: str, secrets: Mapping[str, str], *, failed: bool) -> Part | None:
     """Has a host go on with what has not ended well.
 
+    Args:
+        failed: steps that have failed are run again, too.
+
     Raises:
         UsageError: it goes on already.
         RemoteError: the host could not be told.

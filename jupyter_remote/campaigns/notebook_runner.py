@@ -32,7 +32,12 @@ def main(notebook, name):
 
 
 def execute(notebook, target, nbclient, nbformat):
-    """By nbclient, in a kernel of this interpreter; what the cells print comes out here as it comes."""
+    """By nbclient, in a kernel of this interpreter; what the cells print comes out here as it comes.
+
+    Args:
+        target: where it is written in the end.
+        nbformat: the module.
+    """
 
     class Client(nbclient.NotebookClient):
         def output(self, outs, msg, display_id, cell_index):

@@ -79,7 +79,11 @@ def _choose(told: dict[str, Any], archived: bool, unarchived: bool) -> None:
 
 
 def describe(told: dict[str, Any], *, dry_run: bool) -> list[str]:
-    """Return what was removed, or would be, and why: a line for each kind."""
+    """Return what was removed, or would be, and why: a line for each kind.
+
+    Args:
+        told: the host's answer.
+    """
     word = "would remove" if dry_run else "removed"
     sizes = {**(told.get("sizes") or {}), "runs": sum(told.get("run_sizes") or ())}
     lines = []

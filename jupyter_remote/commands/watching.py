@@ -109,7 +109,13 @@ class Watch:
 
 
 def watch(hosts: Sequence[str], interval: float, *, as_json: bool) -> None:
-    """Show them until interrupted: in place in a terminal and a notebook, one below the other elsewhere."""
+    """Show them until interrupted: in place in a terminal and a notebook, one below the other elsewhere.
+
+    Args:
+        hosts: names.
+        interval: seconds between two looks at a host.
+        as_json: a line of JSON for each look.
+    """
     with suppress(KeyboardInterrupt), Watch(hosts, interval) as watching:
         if as_json:
             while True:

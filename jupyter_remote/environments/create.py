@@ -24,7 +24,7 @@ BUILDERS = ("uv", "venv", "conda")
 # What a setting `python` begins with when it names an environment.
 PREFIX = "env:"
 
-_PARTS = ("files.py", "questions.py", "reasons.py", "tools.py", "builder.py")
+_PARTS = ("files.py", "questions.py", "reasons.py", "tools.py", "programs.py", "builder.py")
 
 Say = Callable[[str], None]
 

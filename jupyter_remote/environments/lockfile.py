@@ -27,6 +27,9 @@ _MOST_WAYS = 64
 def read_lock(path: Path, extras: tuple[str, ...] = ()) -> tuple[list[str], str, str]:
     """The lines of requirements, the versions of Python, and the project's name.
 
+    Args:
+        extras: of the project that are wanted.
+
     Raises:
         UsageError: it is no lock of uv, or needs what is on this machine only.
     """

@@ -174,6 +174,9 @@ def _path(name: str, folder: Path) -> Path:
 def check_secrets(line: str, where: str) -> None:
     """Raises when an address has a password or a token in it.
 
+    Args:
+        where: the file, for the error.
+
     Raises:
         UsageError: it has; it is not repeated in the message.
     """

@@ -97,7 +97,11 @@ def script(line: str, body: str) -> bytes:
 
 
 def ended(printed: str) -> bool:
-    """Whether the script has said its last word."""
+    """Whether the script has said its last word.
+
+    Args:
+        printed: so far.
+    """
     return re.search(rf"^{_MARK} (done|fail) .*\n", printed, re.MULTILINE) is not None
 
 

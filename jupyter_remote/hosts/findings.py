@@ -49,12 +49,20 @@ def ok(text: str) -> Finding:
 
 
 def warning(text: str, remedy: str) -> Finding:
-    """It works, but not as it should."""
+    """It works, but not as it should.
+
+    Args:
+        remedy: what can be done.
+    """
     return Finding("warning", text, remedy)
 
 
 def failed(text: str, remedy: str) -> Finding:
-    """It doesn't work."""
+    """It doesn't work.
+
+    Args:
+        remedy: what can be done.
+    """
     return Finding("failed", text, remedy)
 
 

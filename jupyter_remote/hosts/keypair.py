@@ -59,7 +59,11 @@ def find(chosen: str | None) -> KeyPair | None:
 
 
 def where_new(chosen: str | None) -> Path:
-    """Where a new key would be."""
+    """Where a new key would be.
+
+    Args:
+        chosen: what the user has said.
+    """
     return _private(chosen) if chosen is not None else Path.home() / ".ssh" / "id_ed25519"
 
 

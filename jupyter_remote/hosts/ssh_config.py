@@ -148,7 +148,7 @@ def resolve(
         found, source = ask(alias, given, path, known.stamp), "ssh -G"
     else:
         found, source = _by_paramiko(alias, given, known), "paramiko"
-    return _settings(alias, found, given, host, source)
+    return _settings(alias, found, host, source)
 
 
 def openssh_reason(host: HostConfig) -> str | None:
@@ -209,9 +209,7 @@ def _by_paramiko(alias: str, given: tuple[str, ...], known: Scan) -> dict[str, l
     return found
 
 
-def _settings(
-    alias: str, found: dict[str, list[str]], given: tuple[str, ...], host: HostConfig | None, source: str
-) -> SshSettings:
+def _settings(alias: str, found: dict[str, list[str]], host: HostConfig | None, source: str) -> SshSettings:
     def one(key: str, default: str = "") -> str:
         value = found.get(key, [default])[0]
         return default if value.lower() == "none" else value

@@ -33,6 +33,7 @@ class Scan:
 
     @property
     def stamp(self) -> tuple[object, ...]:
+        """Something that changes when one of the files does."""
         return tuple(self.files.items())
 
 

@@ -136,16 +136,16 @@ def configure(target: Target, key: KeyPair, ask: Prompter) -> Outcome:
     entry = _entry(target, key)
     error = _lets_in(target, key, ask)
     if error is None or error.partial:
-        return Outcome(already=True, added=False, warnings=_more(target, error), entry=entry)
+        return Outcome(already=True, added=False, warnings=_more(error), entry=entry)
     done = _install(target, key, ask)
     error = _lets_in(target, key, ask)
     if error is not None and not error.partial:
         raise _not_enough(target, done)
-    warnings = (*done.warnings, *_more(target, error))
+    warnings = (*done.warnings, *_more(error))
     return Outcome(already=False, added=done.added, warnings=warnings, entry=entry)
 
 
-def _more(target: Target, error: AuthenticationError | None) -> tuple[str, ...]:
+def _more(error: AuthenticationError | None) -> tuple[str, ...]:
     """What a host wants beside the key, for which somebody has to be there at each connection."""
     if error is None:
         return ()

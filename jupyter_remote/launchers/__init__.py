@@ -66,27 +66,38 @@ class Launcher(Protocol):
 
     SETTINGS: str
 
-    def order(self, host: HostConfig, work: Work) -> Order | None: ...
+    def order(self, host: HostConfig, work: Work) -> Order | None:
+        """What is submitted; None when the agent starts the process itself."""
 
-    def poll(self, host: HostConfig) -> list[str]: ...
+    def poll(self, host: HostConfig) -> list[str]:
+        """The argv that asks how all jobs of this user stand."""
 
-    def standings(self, answer: Answer) -> dict[str, Standing]: ...
+    def standings(self, answer: Answer) -> dict[str, Standing]:
+        """How each job stands, by id, from the answer to `poll`."""
 
-    def line(self, standing: Standing, ahead: int | None) -> str: ...
+    def line(self, standing: Standing, ahead: int | None) -> str:
+        """What the status line says of a job that has not started, `ahead` of which are so many."""
 
-    def queue(self, standing: Standing) -> list[str] | None: ...
+    def queue(self, standing: Standing) -> list[str] | None:
+        """The argv that tells how many are before a job."""
 
-    def ahead(self, answer: Answer, standing: Standing) -> int | None: ...
+    def ahead(self, answer: Answer, standing: Standing) -> int | None:
+        """How many are, from the answer to `queue`; None when it does not tell."""
 
-    def ended(self, text: str) -> Standing: ...
+    def ended(self, text: str) -> Standing:
+        """How a job stood, from the `text` that its script left."""
 
-    def verdict(self, standing: Standing) -> Verdict: ...
+    def verdict(self, standing: Standing) -> Verdict:
+        """What the end of a job means for a run that has none in its log."""
 
-    def refused(self, host: str, said: str, code: int) -> LaunchError: ...
+    def refused(self, host: str, said: str, code: int) -> LaunchError:
+        """The error for a job that was not taken: what was said, and the exit code."""
 
-    def accounting(self, ids: list[str]) -> list[str] | None: ...
+    def accounting(self, ids: list[str]) -> list[str] | None:
+        """The argv that tells what the jobs with these ids have used; None when none does."""
 
-    def used(self, answer: Answer) -> dict[str, dict[str, object]]: ...
+    def used(self, answer: Answer) -> dict[str, dict[str, object]]:
+        """What jobs have used, by id, from the answer to `accounting`."""
 
 
 LAUNCHERS: Mapping[str, str | Launcher] = Kinds("launchers", _OURS)

@@ -83,7 +83,11 @@ _NOISE = re.compile(
 
 
 def explained(said: str) -> tuple[str, str | None]:
-    """What it comes to in one line, and what to do; None when we know nothing better than its words."""
+    """What it comes to in one line, and what to do; None when we know nothing better than its words.
+
+    Args:
+        said: the engine's words.
+    """
     text = _NOISE.sub("", said).strip()
     first = text.splitlines()[-1].strip() if text else ""
     for pattern, advice in _ADVICE.items():

@@ -130,7 +130,11 @@ def _standing(name: str, facts: Mapping[str, Any]) -> Standing:
 
 
 def over(facts: Mapping[str, Any], ran: int = 0) -> bool:
-    """Whether a job has run as long as it might."""
+    """Whether a job has run as long as it might.
+
+    Args:
+        ran: seconds.
+    """
     if str(facts.get("Exit_status")) == "-29" or "resource walltime" in str(facts.get("comment")):
         return True
     used = seconds_of(str(facts.get("resources_used.walltime", ""))) or 0
@@ -144,7 +148,12 @@ def _killed(facts: Mapping[str, Any]) -> bool:
 
 
 def left(code: int, seconds: int, limit: str, said: str) -> Standing:
-    """How a job stood by what its script left of it."""
+    """How a job stood by what its script left of it.
+
+    Args:
+        limit: as PBS writes a time.
+        said: qstat's words.
+    """
     facts = next((facts for _, facts in _of_text(said)), {})
     facts["exit_status"] = str(code)
     if seconds_of(limit):

@@ -95,7 +95,7 @@ def submit(wanted: PbsOptions, name: str) -> list[str]:
         UsageError: they don't fit together, or one is no time or memory.
     """
     check(wanted)
-    lines = {kind: _line(kind, dialect, wanted, name) for kind, dialect in DIALECTS.items()}
+    lines = {kind: _line(kind, wanted, name) for kind in DIALECTS}
     return ["sh", "-c", _CHOOSE.format(**lines), "qsub", "{script}", "{folder}"]
 
 
@@ -122,7 +122,7 @@ def words(kind: str, wanted: PbsOptions, name: str) -> list[str]:
     return [*found, *(["-l", ",".join(resources)] if resources else []), *wanted.args]
 
 
-def _line(kind: str, dialect: Dialect, wanted: PbsOptions, name: str) -> str:
+def _line(kind: str, wanted: PbsOptions, name: str) -> str:
     return f'exec qsub {shlex.join(words(kind, wanted, name))} -o "$2/log" "$1"'
 
 

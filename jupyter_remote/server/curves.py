@@ -87,6 +87,7 @@ class Curves:
 
 
 def link_to(host: str) -> HostLink | None:
+    """A link to the host that there is already, one that works before others."""
     links = [link for link in pool.links() if link.host.name == host]
     return next((link for link in links if link.live is not None), links[-1] if links else None)
 

@@ -55,6 +55,9 @@ class BroughtFiles:
     def read(self, asked: list[tuple[Stream, list[tuple[str, Row]]]]) -> None:
         """Takes the host's answers.
 
+        Args:
+            asked: each request, and the rows that it asked about.
+
         Raises:
             ProtocolError: one is none.
         """

@@ -62,7 +62,11 @@ def file_entry(st_mode: int, size: int, digest: str) -> Entry:
 
 
 def folder_entry(mode: int) -> Entry:
-    """The entry of a folder."""
+    """The entry of a folder.
+
+    Args:
+        mode: the file system's.
+    """
     return Entry(DIR, 0o755 if sys.platform == "win32" else mode)
 
 

@@ -44,7 +44,11 @@ class Context:
     folds_case: bool = False
 
     def ignoring(self, path: bytes, is_folder: bool) -> Rule | None:
-        """The rule that ignores a path of the workspace whose parents are not ignored."""
+        """The rule that ignores a path of the workspace whose parents are not ignored.
+
+        Args:
+            is_folder: some rules are for those only.
+        """
         for file in reversed(self.rule_files):
             rule = file.rules.deciding(file.prefix + path[file.strip :], is_folder)
             if rule is not None:

@@ -39,7 +39,11 @@ class Table:
         self._indices = {digest: index for index, digest in reversed(list(enumerate(self._digests)))}
 
     def anchor(self, index: int) -> bytes:
-        """The first bytes of a block."""
+        """The first bytes of a block.
+
+        Args:
+            index: of the block.
+        """
         return self._rows[index * ROW : index * ROW + ANCHOR]
 
     def find(self, block: bytes, expected: int) -> int | None:
@@ -52,7 +56,11 @@ class Table:
         return self._indices.get(digest)
 
     def holds(self, index: int, block: bytes) -> bool:
-        """Whether this is that block."""
+        """Whether this is that block.
+
+        Args:
+            index: of the block.
+        """
         return 0 <= index < self.count and block_digest(block) == self._digests[index]
 
 
@@ -106,7 +114,7 @@ def steps(read: Callable[[int], bytes], table: Table, received: int = 0) -> Iter
 
 
 def skipped(read: Callable[[int], bytes], size: int) -> Iterator[Copy]:
-    """Reads what the host has received before, and says so."""
+    """Reads what the host has received before, `size` bytes, and says so."""
     left = size
     while left and (block := read(min(_LITERAL, left))):
         left -= len(block)
@@ -114,7 +122,11 @@ def skipped(read: Callable[[int], bytes], size: int) -> Iterator[Copy]:
 
 
 def rest(read: Callable[[int], bytes], received: int) -> Iterator[Copy | bytes]:
-    """The recipe of a file of which the host has the start."""
+    """The recipe of a file of which the host has the start.
+
+    Args:
+        received: bytes.
+    """
     yield from skipped(read, received)
     while block := read(_LITERAL):
         yield block

@@ -82,7 +82,11 @@ class Rules:
         return iter(self._rules)
 
     def deciding(self, path: bytes, is_folder: bool) -> Rule | None:
-        """The rule that decides on a path: the last one that matches it."""
+        """The rule that decides on a path: the last one that matches it.
+
+        Args:
+            is_folder: some rules are for those only.
+        """
         name = path[path.rfind(b"/") + 1 :]
         if self._asked < _ASKED_OFTEN:
             self._asked += 1

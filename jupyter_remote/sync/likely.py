@@ -47,7 +47,7 @@ def shared(table: Table, size: int, file: BinaryIO) -> int:
 
     Args:
         table: of the old file.
-        size: of the new one.
+        size: of the new one, in bytes.
         file: the new one, unbuffered.
     """
     found = 0

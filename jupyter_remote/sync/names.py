@@ -59,7 +59,11 @@ def impossible_name(path: str, platform: str) -> str | None:
 
 
 def folded(path: str, platform: str) -> str:
-    """What a system takes a path for: two paths that give the same text are one file there."""
+    """What a system takes a path for: two paths that give the same text are one file there.
+
+    Args:
+        platform: the system's name, as of `sys.platform`.
+    """
     if platform not in ("win32", "darwin"):
         return path
     if platform == "darwin":

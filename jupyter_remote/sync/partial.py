@@ -69,6 +69,9 @@ class Partial:
     def write(self, block: bytes) -> None:
         """Adds bytes.
 
+        Args:
+            block: what follows on what is there.
+
         Raises:
             OSError: the disk is full.
         """

@@ -148,6 +148,9 @@ def same_names(paths: Iterable[str], *, folds_case: bool) -> list[list[str]]:
 def check_names(local: Manifest, host: str, *, folds_case: bool) -> None:
     """Refuses a workspace that the host's file system can't hold.
 
+    Args:
+        folds_case: two names that differ in case only are one there.
+
     Raises:
         SyncError: two paths would be one file there; they are named.
     """

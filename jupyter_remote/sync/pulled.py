@@ -30,7 +30,11 @@ Row = list[Any]
 
 
 def source_of(host: str, mirror: str) -> str:
-    """Says where something came from, in a row."""
+    """Says where something came from, in a row.
+
+    Args:
+        mirror: its path on the host.
+    """
     return f"{host}:{mirror}"
 
 

@@ -43,6 +43,10 @@ def lookup(files: Iterable[Path], label: str) -> list[Entry]:
 def add(file: Path, label: str, kind: str, blob: bytes) -> None:
     """Append a key.
 
+    Args:
+        label: what the key is known by: a host, or `[host]:port`.
+        blob: the key, as it travels.
+
     Raises:
         OSError: the file can't be written.
     """
@@ -58,7 +62,11 @@ def add(file: Path, label: str, kind: str, blob: bytes) -> None:
 
 
 def fingerprint(blob: bytes) -> str:
-    """`SHA256:…`, as ssh shows it."""
+    """`SHA256:…`, as ssh shows it.
+
+    Args:
+        blob: the key, as it travels.
+    """
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 

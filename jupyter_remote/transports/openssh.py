@@ -105,7 +105,11 @@ class OpenSshTransport(ProcessTransport):
         self.settings = ssh_config.resolve(host.destination, host=host)
 
     def argv(self, command: str) -> list[str]:
-        """The arguments of `ssh`; the alias is the destination, so that the whole ssh config applies."""
+        """The arguments of `ssh`; the alias is the destination, so that the whole ssh config applies.
+
+        Args:
+            command: for the login shell there.
+        """
         settings = self.settings
         path = ssh_config.config_path(self.config.ssh.config_file)
         config = ["-F", str(path)] if path else []
@@ -181,7 +185,11 @@ def _changed(stderr: str, at: OpenSshTransport) -> RemoteError:
 
 
 def host_key_changed(host: str, address: str, where: str, remove: str) -> HostKeyError:
-    """The error for a host key that is not the known one; `remove` is the command that forgets that."""
+    """The error for a host key that is not the known one; `remove` is the command that forgets that.
+
+    Args:
+        where: the file and line of the known one.
+    """
     return HostKeyError(
         f"the key of {host} ({address}) is not the one in {where}: somebody may be in between",
         host=host,
@@ -190,7 +198,12 @@ def host_key_changed(host: str, address: str, where: str, remove: str) -> HostKe
 
 
 def host_key_unknown(host: str, address: str, destination: str, fingerprint: str = "") -> HostKeyError:
-    """The error for a host key that nobody has confirmed and nobody can be asked about."""
+    """The error for a host key that nobody has confirmed and nobody can be asked about.
+
+    Args:
+        destination: as one types it after `ssh`.
+        fingerprint: "" when ssh has not told.
+    """
     shown = f" ({fingerprint})" if fingerprint else ""
     return HostKeyError(
         f"the key of {host} ({address}) is not known{shown}, and nobody can be asked here",

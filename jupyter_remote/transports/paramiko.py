@@ -76,7 +76,11 @@ class ParamikoChannel:
             rest = rest[sent:]
 
     def exit_status(self, timeout: float | None) -> int | None:
-        """The exit status; None when there is none yet, or the host never sent one."""
+        """The exit status; None when there is none yet, or the host never sent one.
+
+        Args:
+            timeout: seconds to wait for it; None for ever.
+        """
         self._channel.status_event.wait(timeout)
         status: int = self._channel.exit_status
         return status if status >= 0 else None

@@ -91,7 +91,11 @@ class ProcessChannel:
         return None if stream is None or stream.closed else stream.fileno()
 
     def exit_status(self, timeout: float | None) -> int | None:
-        """The exit status, 128 + n for a signal; None while the process runs."""
+        """The exit status, 128 + n for a signal; None while the process runs.
+
+        Args:
+            timeout: seconds to wait for its end; None for ever.
+        """
         try:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -16,6 +16,7 @@ class Tail:
         self._lock = threading.Lock()
 
     def feed(self, data: bytes) -> None:
+        """Takes more data; what is older than the last `LIMIT` bytes is dropped."""
         with self._lock:
             self._data += data
             if len(self._data) > LIMIT:

@@ -264,12 +264,17 @@ class CampaignBoard(Shown):
     # What the user does.
 
     def turn(self, by: int) -> None:
-        """Shows other steps."""
+        """Shows other steps, `by` pages on, or back where it is negative."""
         self._page = max(0, self._page + by)
         self._draw()
 
     def open(self, host: str, key: str) -> None:
-        """Shows the last run of a step below the board; one that waits has none."""
+        """Shows the last run of a step below the board; one that waits has none.
+
+        Args:
+            host: where it runs.
+            key: of the step.
+        """
         self._close_view()
         step = self._known.get((host, key))
         if step is None or not step.runs:

@@ -94,6 +94,7 @@ class Follower:
 
     @property
     def state(self) -> str:
+        """How it stands, as far as has been seen."""
         return str(self.row.get("state") or "queued")
 
     @property

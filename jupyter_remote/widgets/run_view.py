@@ -212,7 +212,7 @@ class RunView(Shown):
     # What the user does.
 
     def act(self, word: str) -> None:
-        """Does what the button of that name does."""
+        """Does what the button does that is called `word`."""
         if word == "interrupt":
             self._presses += 1
             doing = "interrupting" if self._presses == 1 else "stopping"

@@ -120,6 +120,7 @@ def what(row: Row) -> str:
 
 
 def short(text: str, longest: int = LONGEST) -> str:
+    """`text` in one line of at most `longest` characters."""
     text = " ".join(text.split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
@@ -134,6 +135,7 @@ def number(value: float) -> str:
 
 
 def metrics_words(row: Row) -> str:
+    """The metrics of a run in a line."""
     try:
         found = finals_of(row)
     except (TypeError, ValueError, AttributeError):

@@ -245,7 +245,7 @@ class RunsTable(Shown):
         self.show(Wish(self._text.value, host, state, campaign, self._menus["sort"].value))
 
     def show(self, wish: Wish) -> None:
-        """Shows other runs, from the first page on."""
+        """Shows the runs of another `wish`, from the first page on."""
         with self._lock:
             reads = (wish.host, wish.campaign) != (self.wish.host, self.wish.campaign)
             self.wish, self._page = wish, 0
@@ -254,7 +254,7 @@ class RunsTable(Shown):
                 self._draw()
 
     def turn(self, by: int) -> None:
-        """Shows another page."""
+        """Shows another page, `by` so many further on, or back where it is negative."""
         with self._lock:
             self._page = max(0, self._page + by)
             self._draw()
@@ -269,13 +269,13 @@ class RunsTable(Shown):
             self._draw_bar()
 
     def select(self, *ids: str) -> None:
-        """Selects these runs and no others."""
+        """Selects the runs with these `ids` and no others."""
         with self._lock:
             self._selected = dict.fromkeys(ids)
             self._draw()
 
     def act(self, word: str) -> None:
-        """Does what the button of that name does, with the selected runs."""
+        """Does what the button does that is called `word`, with the selected runs."""
         ids = self.selected
         start = self._bar.background.start
         if not ids:

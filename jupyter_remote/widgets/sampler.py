@@ -200,6 +200,11 @@ def _watch() -> None:
 def follow(host: str, told: Told, interval: float = INTERVAL_S) -> Feed:
     """Tell `told` of a host, in another thread, until `unfollow`; at once what is known already.
 
+    Args:
+        host: its name.
+        told: called with each sample.
+        interval: seconds between two samples.
+
     Raises:
         UnknownHost, ConfigError: there is no such host.
     """

@@ -105,7 +105,7 @@ class HostStatus(Shown):
                 self._trends[host] = feed.trend
 
     def pause(self, why: str = "asked for") -> None:
-        """Follow them no more, until `resume`, or until somebody looks again."""
+        """Follow them no more, and say `why`, until `resume`, or until somebody looks again."""
         with self._changing:
             feeds, self._feeds = self._feeds, {}
         for host, feed in feeds.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hosts import Place
 
-from jupyter_remote import jobs, records
+from jupyter_remote import job_board, jobs, records
 from jupyter_remote.archives.registry import open_archive
 from jupyter_remote.config import Config
 from jupyter_remote.errors import ConfigError, UsageError
@@ -111,5 +111,5 @@ def test_a_run_whose_launcher_is_not_here_is_shown_as_it_was_left(local: Place) 
     told: list[str] = []
     followed = local.remote.attach(run.id)
     followed.on_job = told.append
-    with jobs.watching(followed, local.remote.link):
+    with job_board.watching(followed, local.remote.link):
         assert "there is no launcher 'spooled'" in told[0]

@@ -44,3 +44,17 @@ def test_a_shell_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("_JUPYTER_REMOTE_COMPLETE", "tcsh_source")
     assert main([]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shell", "first"), [("zsh", "#compdef jupyter-remote"), ("fish", "function ")])
+def test_other_shells_get_their_script_and_the_words(shell: str, first: str) -> None:
+    program = Path(sys.executable).with_name("jupyter-remote")
+
+    def told(what: str) -> str:
+        env = {**os.environ, "_JUPYTER_REMOTE_COMPLETE": f"{shell}_{what}"}
+        env |= {"COMP_WORDS": "jupyter-remote camp", "COMP_CWORD": "1" if shell == "zsh" else "camp"}
+        return subprocess.run([program], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert told("source").startswith(first)
+    assert "campaign" in told("complete")

@@ -38,7 +38,8 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> Non
     beside = {"/".join(name.split("/")[2:6]) for name in names if name.startswith(data)}
     built = (ROOT / "jupyter_remote" / "labextension").exists()
     panel = {"share/jupyter/labextensions/jupyter-remote"} if built else set()
-    assert beside == {"etc/jupyter/jupyter_server_config.d/jupyter_remote.json"} | panel
+    man = {"share/man/man1/jupyter-remote.1"}
+    assert beside == {"etc/jupyter/jupyter_server_config.d/jupyter_remote.json"} | man | panel
     packaged = {name for name in names if name.endswith(".py")}
     package = (ROOT / "jupyter_remote").rglob("*.py")
     assert packaged == {path.relative_to(ROOT).as_posix() for path in package}

@@ -12,7 +12,7 @@ import pytest
 
 from jupyter_remote.config_models import HostConfig
 from jupyter_remote.errors import ConfigError
-from jupyter_remote.hosts import ssh_config
+from jupyter_remote.hosts import names, ssh_config
 from jupyter_remote.hosts.ssh_config import resolve
 
 Write = Callable[..., None]
@@ -27,6 +27,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
     def write(text: str, name: str = "config") -> None:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
 
     write("")
@@ -44,6 +45,17 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def host(**settings: Any) -> HostConfig:
     return HostConfig.model_validate({"name": "h", **settings})
+
+
+def test_names_of_all_that_can_be_connected_to(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_REMOTE_CONFIG_DIR", str(tmp_path))
+    write("hosts: {box: {}, one: {}}\n", "hosts.yaml")
+    write("hosts: {ours: {hostname: one}}\n", "project/.jupyter-remote.yaml")
+    write("Host one two\n")
+    assert names(tmp_path) == ["box", "one", "local", "two"]
+    assert names(tmp_path / "project") == ["box", "one", "ours", "local", "two"]
 
 
 def test_names(write: Write, tmp_path: Path) -> None:

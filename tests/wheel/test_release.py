@@ -19,6 +19,7 @@ INSTALLED = ROOT / "build" / "wheel" / "venv"
 PANEL = "share/jupyter/labextensions/jupyter-remote/"
 # What tells Jupyter's server to load ours.
 SERVER = "etc/jupyter/jupyter_server_config.d/jupyter_remote.json"
+MAN_PAGE = "share/man/man1/jupyter-remote.1"
 
 MEGABYTE = 1_000_000
 
@@ -50,7 +51,7 @@ def test_wheel_has_the_panel_and_the_servers_settings(names: list[str]) -> None:
     assert {PANEL + "package.json", PANEL + "static/style.js"} <= set(beside)
     assert any(name.startswith(PANEL + "static/remoteEntry.") for name in beside)
     assert any(name.startswith(PANEL + "schemas/") for name in beside)
-    assert all(name == SERVER or name.startswith(PANEL) for name in beside)
+    assert all(name in (SERVER, MAN_PAGE) or name.startswith(PANEL) for name in beside)
 
 
 def test_wheel_has_types_and_nothing_for_developers(names: list[str]) -> None:
@@ -98,6 +99,11 @@ def test_jupyters_server_loads_the_extension() -> None:
 def test_jupyterlab_finds_the_panel() -> None:
     assert (INSTALLED / PANEL / "package.json").is_file()
     assert (INSTALLED / SERVER).is_file()
+
+
+def test_there_is_a_manual_page() -> None:
+    page = (INSTALLED / MAN_PAGE).read_text(encoding="utf-8")
+    assert page.startswith(".TH JUPYTER-REMOTE 1") and VERSION in page.partition("\n")[0]
 
 
 def test_a_program_runs_with_the_agent_of_the_wheel() -> None:

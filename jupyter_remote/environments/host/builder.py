@@ -18,6 +18,7 @@ import sys
 import time
 
 from .files import expand, follow, open_lock, read_json, rename, say, size_of, write_json
+from .programs import run_program
 from .questions import FACTS, INVENTORY
 from .reasons import Failed, fits, why
 from .tools import base_python, tool
@@ -26,7 +27,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
-TAIL = 1 << 16
 INTERRUPTED = "it was interrupted"
 
 
@@ -49,7 +49,6 @@ class Builder:
         self.wheels = [os.path.join(self.root, "wheels", name) for name in spec["wheels"]]
         self.lock = -1
         self.log: Any = None
-        self.tail = b""
 
     # From the request to a whole environment.
 
@@ -130,7 +129,11 @@ class Builder:
                 raise Failed(f"the other build failed: {failed.get('why')}")
 
     def clear(self) -> None:
-        """Removes what there is of it."""
+        """Removes what there is of it.
+
+        Raises:
+            Failed: something can't be removed.
+        """
         for path in (self.marker, self.failure):
             if os.path.exists(path):
                 os.unlink(path)
@@ -142,6 +145,7 @@ class Builder:
             raise Failed(f"{self.env} can't be removed; remove it by hand")
 
     def build(self) -> dict[str, Any]:
+        """Makes it, and returns its facts, as `env.json` will have them."""
         how = self.method()
         say(f"making {self.spec['name']} ({self.spec['digest']}) with {how} from {self.spec['source']}")
         {"uv": self.with_uv, "venv": self.with_venv, "conda": self.with_conda}[how]()
@@ -159,6 +163,11 @@ class Builder:
         }
 
     def method(self) -> str:
+        """What it is made with: ``uv``, ``venv`` or ``conda``.
+
+        Raises:
+            Failed: what is asked for is not there.
+        """
         asked: str = self.spec["with"]
         if asked == "conda" or self.spec["conda"]:
             tool("conda")
@@ -170,6 +179,7 @@ class Builder:
     # The ways to build one.
 
     def with_uv(self) -> None:
+        """By uv, which also fetches a Python where it may."""
         uv = str(tool("uv"))
         offline = ["--offline"] if self.wheels else []
         self.run(
@@ -184,6 +194,7 @@ class Builder:
         self.check_together([uv, "pip", "check", "--python", self.python])
 
     def with_venv(self) -> None:
+        """By the modules of Python alone, and pip."""
         base = base_python(self.spec["python"])
         pip = [self.python, "-m", "pip"]
         bundled = subprocess.call([base, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL) == 0
@@ -206,6 +217,11 @@ class Builder:
         self.check_together([*pip, "check"])
 
     def with_conda(self) -> None:
+        """By conda, or what understands its words.
+
+        Raises:
+            Failed: it can't be, or there is no Python in it.
+        """
         conda = str(tool("conda"))
         if self.wheels:
             raise Failed("--offline goes with uv or venv; conda's packages can't be had from here")
@@ -225,6 +241,11 @@ class Builder:
         self.check_python()
 
     def borrow_pip(self, base: str) -> None:
+        """Installs pip by the one of the interpreter `base`, which lacks ensurepip.
+
+        Raises:
+            Failed: that one is too old for it.
+        """
         told = subprocess.run(
             [base, "-m", "pip", "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -237,11 +258,13 @@ class Builder:
         self.run([base, "-m", "pip", "--python", self.python, "install", "pip"])
 
     def pip_version(self) -> int:
+        """The first number of its version, 0 when there is none."""
         told = subprocess.run([self.python, "-m", "pip", "--version"], stdout=subprocess.PIPE, check=False)
         match = re.match(rb"pip (\d+)", told.stdout)
         return int(match[1]) if match else 0
 
     def files(self) -> list[str]:
+        """Writes what is wanted to files; pip's options that name them."""
         words = []
         for option, key in (("-r", "lines"), ("-c", "constraints")):
             if self.spec[key]:
@@ -254,6 +277,7 @@ class Builder:
     # What is made sure of.
 
     def check_python(self) -> None:
+        """What was made has a Python that the project wants."""
         told = subprocess.run(
             [self.python, "-I", "-c", "import platform; print(platform.python_version())"],
             stdout=subprocess.PIPE,
@@ -262,10 +286,10 @@ class Builder:
         self.check_version(told.stdout.decode().strip())
 
     def check_version(self, version: str) -> None:
-        """Raises when a project does not want this Python.
+        """Checks that the project wants a Python of this `version`.
 
         Raises:
-            Failed: so it is.
+            Failed: it wants another.
         """
         wanted = self.spec["requires_python"]
         if version and wanted and not fits(version, wanted):
@@ -281,6 +305,11 @@ class Builder:
             self.run(argv, may_fail=self.spec["kind"] == "lock")
 
     def verify(self) -> dict[str, Any]:
+        """What its Python says of itself and of its packages.
+
+        Raises:
+            Failed: it does not start, or files of packages are missing.
+        """
         told = subprocess.run([self.python, "-I", "-c", INVENTORY], stdout=subprocess.PIPE, check=False)
         try:
             facts: dict[str, Any] = json.loads(told.stdout)
@@ -290,52 +319,18 @@ class Builder:
             raise Failed(f"files of its packages are missing: {', '.join(facts['missing'])}")
         return facts
 
-    # Programs.
-
     def run(self, argv: list[str], may_fail: bool = False) -> None:
-        """Runs a program; its output goes to the user and into the log.
+        """Runs a program, `argv`; it has failed when it says so, unless that `may_fail`.
 
         Raises:
             Failed: it failed.
         """
-        env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
-        env.update(PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_USER="0", PIP_RETRIES="2")
-        env.update(PYTHONUNBUFFERED="1", CONDA_YES="1", CONDA_ALWAYS_YES="1")
-        env["NO_COLOR"] = "1"  # the log is read too
-        for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "FORCE_COLOR", "CLICOLOR_FORCE"):
-            env.pop(name, None)
-        process = subprocess.Popen(
-            argv,
-            cwd=self.folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[self.lock],
-        )
-        assert process.stdout is not None
-        self.tail = b""
-        try:
-            while True:
-                data = os.read(process.stdout.fileno(), 1 << 16)
-                if not data:
-                    break
-                sys.stdout.buffer.write(data)
-                sys.stdout.flush()
-                self.log.write(data)
-                self.log.flush()
-                self.tail = (self.tail + data)[-TAIL:]
-            code = process.wait()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        finally:
-            process.stdout.close()
+        code, said = run_program(argv, self.folder, self.log, self.lock)
         if code and not may_fail:
-            raise Failed(why(os.path.basename(argv[0]), code, self.tail.decode("utf-8", "replace")))
+            raise Failed(why(os.path.basename(argv[0]), code, said))
 
     def done(self, facts: dict[str, Any], what: str) -> None:
+        """Gives the name to the environment with these `facts`, and says `what` came of it."""
         name = self.spec["name"]
         before = rename(self.root, name, self.spec["digest"])
         noun = "package" if facts["packages"] == 1 else "packages"
@@ -375,6 +370,7 @@ class Builder:
 
 
 def stop(*_: object) -> None:
+    """A signal becomes an interrupt, so that what was begun is removed."""
     raise KeyboardInterrupt
 
 

@@ -83,4 +83,5 @@ def write_json(path: str, value: dict[str, Any]) -> None:
 
 
 def say(text: str) -> None:
+    """Tells the user `text`, apart from what programs print."""
     print("==> " + text, flush=True)

@@ -47,7 +47,11 @@ def why(program: str, code: int, said: str) -> str:
 
 
 def fits(version: str, wanted: str) -> bool:
-    """Whether a version is one of those that a `requires-python` allows."""
+    """Whether a version is one of those that a `requires-python` allows.
+
+    Args:
+        wanted: the specifiers.
+    """
     own = numbers(version)
     for part in filter(None, (one.strip() for one in wanted.split(","))):
         match = re.match(r"(~=|===?|!=|<=|>=|<|>)\s*([\d.]+?)(\.\*)?$", part)
@@ -68,4 +72,5 @@ def fits(version: str, wanted: str) -> bool:
 
 
 def numbers(version: str) -> tuple[int, ...]:
+    """The first three numbers of a version: `3.11.2+local` is 3, 11, 2."""
     return tuple(int(one) for one in re.findall(r"\d+", version.partition("+")[0])[:3])

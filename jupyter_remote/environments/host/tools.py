@@ -42,6 +42,9 @@ def tool(name: str, needed: bool = True) -> str | None:
 def base_python(asked: str) -> str:
     """The interpreter that a venv is made with.
 
+    Args:
+        asked: its version; "" for the one that runs this.
+
     Raises:
         Failed: there is none of that version.
     """
