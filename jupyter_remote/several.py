@@ -266,11 +266,13 @@ class Several:
                 waited = True
                 self._tell(part, str(event.data.get("reason") or ""))  # what it waits for, for example a GPU
 
-        folder = by_host(part.remote.workspace, part.name)
-        with arriving(run, self._values["pull"], lambda one: self._announce(part, one), folder):
-            run.wait(take)
         if part.remote.host.sync.pull or self._values["pull"]:
-            self._bring(part, run)
+            folder = by_host(part.remote.workspace, part.name)
+            with arriving(run, self._values["pull"], lambda one: self._announce(part, one), folder):
+                run.wait(take)
+            self._bring(part, run, folder)
+        else:
+            run.wait(take)
         gather(run)
         run.check()
 
@@ -279,10 +281,9 @@ class Several:
             self._say(part, arrival_line(part.name, artifact).partition(": ")[2])
         return True
 
-    def _bring(self, part: Part, run: Run) -> None:
+    def _bring(self, part: Part, run: Run, folder: Path) -> None:
         from .pulling import brought
 
-        folder = by_host(part.remote.workspace, part.name)
         quiet = self._values["quiet"]
         patterns = self._values["pull"]
         with self._bar(part) as bar:
