@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,7 @@ from .pool import connect_all
 from .progress_bar import ProgressBar
 from .run_results import gather
 from .status_line import status_words
+from .sync.moment import called
 
 if TYPE_CHECKING:
     from .artifacts import Artifact
@@ -87,6 +89,7 @@ class Several:
         self._view = view
         self._happened: queue.Queue[Callable[[], None]] = queue.Queue(_WAITING)
         self._starting = threading.BoundedSemaphore(STARTING_AT_ONCE)
+        self._called = time.monotonic()
         self._ladder = Ladder()
         self._open = set(hosts)
         self._unsorted: dict[str, Run] = {}
@@ -194,6 +197,7 @@ class Several:
         from .transports.prompt import handed_over
 
         handed_over.set(True)
+        called.set(self._called)
         failed: RemoteError | None = None
         try:
             what(part)
