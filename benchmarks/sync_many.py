@@ -6,6 +6,7 @@ start from nothing. For the others rsync goes over a ControlMaster, which is the
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -127,7 +128,8 @@ def _connect(host: BenchHost, tree: Path, name: str = "warm-mirror") -> Remote:
 
 
 def _forgetful(action: Callable[[], float]) -> float:
-    """Without the digests that an earlier round has left on this disk."""
+    """Without the digests that an earlier round has left on this disk, or in a scanner still known."""
+    gc.collect()
     shutil.rmtree(Path(os.environ["JUPYTER_DATA_DIR"]) / "remote" / "index", ignore_errors=True)
     return action()
 

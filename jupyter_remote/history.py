@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # A quick cell's start and end go in one transaction, after the cell.
 GATHER_S = 0.1
 IDLE_S = 5.0
+# Cells that follow on each other are written over one connection.
+HOLD_S = 1.0
 # What a process that ends may wait for a locked file.
 LAST_WORDS_S = 3.0
 
@@ -32,6 +34,9 @@ _writing = False
 _hurry = 0
 _thread: threading.Thread | None = None
 _warned = False
+_store: Store | None = None
+# Of a parent process, which goes on using them: never to be closed here.
+_inherited: list[Store] = []
 
 
 def history_file() -> Path:
@@ -69,8 +74,11 @@ def ended(run_id: str, end: Mapping[str, Any], when: float) -> None:
 def note(rows: Iterable[Row]) -> None:
     """Adds what is known of some runs, soon and in the background."""
     with _changed:
+        # Whoever gathers takes these too, and a thread that is woken for nothing takes the lock from others.
+        asleep = not _waiting
         _waiting.extend(rows)
-        _awake()
+        if asleep:
+            _awake()
 
 
 def forget(ids: Iterable[str]) -> None:
@@ -147,9 +155,11 @@ def _write_all() -> None:
     global _writing, _thread
     while True:
         with _changed:
-            if not _changed.wait_for(lambda: _waiting or _forgotten, IDLE_S):
-                _thread = None
-                return
+            if not _changed.wait_for(lambda: _waiting or _forgotten, HOLD_S):
+                _close()
+                if not _changed.wait_for(lambda: _waiting or _forgotten, IDLE_S):
+                    _thread = None
+                    return
             _changed.wait_for(lambda: _hurry, GATHER_S)
             rows, ids = _waiting.copy(), _forgotten.copy()
             _waiting.clear()
@@ -164,15 +174,18 @@ def _write_all() -> None:
 
 
 def _write(rows: list[Row], ids: list[str]) -> None:
-    global _warned
+    global _warned, _store
     from .history_store import Store
 
     try:
-        to = Store(history_file())
+        path = history_file()
+        if _store is None or _store.path != path:
+            _close()
+            _store = Store(path, hold=True)
         if rows:
-            to.write(rows)
+            _store.write(rows)
         if ids:
-            to.forget(ids)
+            _store.forget(ids)
     except Exception as error:  # whatever it is, no run may fail of it
         if not _warned:
             _warned = True
@@ -180,15 +193,33 @@ def _write(rows: list[Row], ids: list[str]) -> None:
             print(f"jupyter_remote: runs are not noted in the local history: {text}", file=sys.stderr)
 
 
+def _close() -> None:
+    """Ends the connection of the thread that writes; nobody uses it now."""
+    global _store
+    if _store is not None:
+        _store.close()
+        _store = None
+
+
+def _last_words() -> None:
+    flush(LAST_WORDS_S)
+    with _changed:
+        if not _writing:
+            _close()  # or what was written would stay in the log beside the file
+
+
 def _after_fork() -> None:
     # The thread stays with the parent, which also writes what was waiting.
-    global _changed, _writing, _hurry, _thread
+    global _changed, _writing, _hurry, _thread, _store
+    if _store is not None:
+        _inherited.append(_store)
+        _store = None
     _changed = threading.Condition()
     _waiting.clear()
     _forgotten.clear()
     _writing, _hurry, _thread = False, 0, None
 
 
-atexit.register(flush, LAST_WORDS_S)
+atexit.register(_last_words)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -1,11 +1,13 @@
 """The file of the local history: an SQLite database that several processes write at once.
 
 Only tables, migrations, writing and asking. A connection lives as long as one call, so threads and forks
-share none; a transaction is one batch of rows. Who writes when is decided in `history.py`.
+share none, unless a store is told to hold it; a transaction is one batch of rows. Who writes when is decided
+in `history.py`.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import HistoryError
-from .history_rows import COLUMNS, OF_THE_STATE, STATES, UNFINISHED, Row
+from .history_rows import COLUMNS, UNFINISHED, Row
+from .history_schema import MIGRATIONS, UPSERT, VERSION
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -26,66 +29,6 @@ PATIENCE_S = 20.0
 HEAD = 200
 # Of one statement; SQLite's own limit was 999 for long.
 MOST_VALUES = 500
-
-# One entry per version of the schema; never changed once released, only appended to.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE runs (
-            id TEXT PRIMARY KEY, host TEXT, project TEXT, mirror TEXT, notebook TEXT, session TEXT, kind TEXT,
-            label TEXT, state TEXT, exit_code INTEGER, reason TEXT, created REAL, started REAL, ended REAL,
-            seconds REAL, cpu_seconds REAL, peak_memory INTEGER, git_commit TEXT, git_dirty INTEGER,
-            workspace_digest TEXT, rerun_of TEXT, command TEXT, remote_command TEXT, options TEXT,
-            deleted INTEGER NOT NULL DEFAULT 0, seen REAL, source TEXT)""",
-        # An id begins with its time, so each of these also answers "the newest".
-        "CREATE INDEX runs_host ON runs (host, id)",
-        "CREATE INDEX runs_state ON runs (state, id)",
-        "CREATE INDEX runs_notebook ON runs (notebook, id)",
-    ),
-    (
-        "ALTER TABLE runs ADD COLUMN gpu_memory INTEGER",
-        "ALTER TABLE runs ADD COLUMN metrics TEXT",
-        "CREATE INDEX runs_host_state ON runs (host, state, id)",
-        "CREATE INDEX runs_label ON runs (label, id)",
-        "CREATE INDEX runs_deleted ON runs (id) WHERE deleted",
-    ),
-    ("ALTER TABLE runs ADD COLUMN archives TEXT",),
-    (
-        "ALTER TABLE runs ADD COLUMN campaign TEXT",
-        "ALTER TABLE runs ADD COLUMN step TEXT",
-        "CREATE INDEX runs_campaign ON runs (campaign, id) WHERE campaign NOT NULL",
-        "CREATE TABLE campaigns (name TEXT PRIMARY KEY, id TEXT, hosts TEXT, project TEXT, created REAL)",
-    ),
-    ("ALTER TABLE runs ADD COLUMN cell TEXT",),
-)
-VERSION = len(MIGRATIONS)
-
-_RANK = "CASE {} " + " ".join(f"WHEN '{s}' THEN {min(n, 3)}" for n, s in enumerate(STATES)) + " ELSE -1 END"
-# What this side was told when it started the run stays; everything else is taken from who knows it last.
-_KEPT = ("host", "project", "source", "created")
-
-
-def _take_over(name: str) -> str:
-    if name in _KEPT:
-        return f"{name} = COALESCE(runs.{name}, excluded.{name})"
-    newer = f"COALESCE(excluded.{name}, runs.{name})"
-    if name in OF_THE_STATE:
-        old, new = _RANK.format("runs.state"), _RANK.format("excluded.state")
-        return (
-            f"{name} = CASE WHEN {new} >= {old} THEN {newer} ELSE COALESCE(runs.{name}, excluded.{name}) END"
-        )
-    return f"{name} = {newer}"
-
-
-# A row may know nothing of whether its run was deleted, and a new row then isn't.
-_VALUES = ", ".join("COALESCE(:deleted, 0)" if name == "deleted" else f":{name}" for name in COLUMNS)
-_UPDATES = [
-    "deleted = COALESCE(:deleted, runs.deleted)" if name == "deleted" else _take_over(name)
-    for name in COLUMNS[1:]
-]
-_UPSERT = (
-    f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({_VALUES}) "
-    f"ON CONFLICT (id) DO UPDATE SET {', '.join(_UPDATES)}"
-)
 
 
 @dataclass(frozen=True)
@@ -153,10 +96,20 @@ class Store:
 
     Args:
         path: of the file; made, with its folder, by the first write.
+        hold: keep the connection from call to call, until :meth:`close`: opening one costs as much as writing
+            thirty rows. Such a store must not be used by two threads at once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, hold: bool = False) -> None:
         self.path = path
+        self._hold = hold
+        self._held: tuple[Connection, os.stat_result] | None = None
+
+    def close(self) -> None:
+        """Ends the connection that is held, if one is."""
+        held, self._held = self._held, None
+        if held is not None:
+            held[0].close()
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Adds what the rows know, all of them or none; new runs are added.
@@ -170,7 +123,7 @@ class Store:
         self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(_UPSERT, complete)
+            db.executemany(UPSERT, complete)
             db.execute("COMMIT")
 
     def forget(self, ids: Iterable[str]) -> None:
@@ -323,9 +276,8 @@ class Store:
         import sqlite3  # most processes never get here, or only in the background
 
         try:
-            db = sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
+            db = self._open()
             try:
-                db.execute("PRAGMA synchronous = NORMAL")
                 self._migrate(db)
                 yield db
             except BaseException:
@@ -334,12 +286,34 @@ class Store:
                         db.execute("ROLLBACK")
                 raise
             finally:
-                db.close()
+                if self._held is None:
+                    db.close()
         except (sqlite3.Error, OSError) as error:
             raise HistoryError(
                 f"the history {self.path} can't be used: {error}",
                 hint="Move it away and run `jupyter remote history --rebuild`: the hosts know their runs.",
             ) from None
+
+    def _open(self) -> Connection:
+        import sqlite3
+
+        if self._held is not None:
+            db, then = self._held
+            with suppress(FileNotFoundError):
+                if os.path.samestat(then, self.path.stat()):
+                    return db
+            self.close()  # the file was moved away, as the advice of an error has it
+        db = sqlite3.connect(
+            self.path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=not self._hold
+        )
+        try:
+            db.execute("PRAGMA synchronous = NORMAL")
+            if self._hold:
+                self._held = db, self.path.stat()
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def _migrate(self, db: Connection) -> None:
         if self._version(db) == VERSION:

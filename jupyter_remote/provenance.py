@@ -8,6 +8,7 @@ synced is the host's to know.
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 import time
 from hashlib import blake2b
@@ -18,6 +19,7 @@ from . import history
 from .agent import messages as m
 from .errors import RemoteError
 from .history_rows import row_of
+from .sync.moment import called
 
 if TYPE_CHECKING:
     from .config_models import HostConfig
@@ -65,7 +67,10 @@ class Provenance:
         if key is None:
             return
         thread = threading.Thread(
-            target=self._ask, args=(connection, run_id, key), name="jupyter-remote git", daemon=True
+            target=self._ask,
+            args=(connection, run_id, key, called.get()),
+            name="jupyter-remote git",
+            daemon=True,
         )
         _asking.add(thread)
         thread.start()
@@ -87,14 +92,14 @@ class Provenance:
                 marks.append(None)
         return tuple(marks)
 
-    def _ask(self, connection: Connection, run_id: str, key: _Key) -> None:
-        from .sync.worktree import GitMissing, commit_state
+    def _ask(self, connection: Connection, run_id: str, key: _Key, since: float) -> None:
+        from .sync.worktree import GitMissing
 
         try:
             with self._lock:
                 facts, diff = self._known[1] if self._known and self._known[0] == key else None, b""
                 if facts is None:
-                    state, diff = commit_state(str(self._workspace), MAX_DIFF)
+                    state, diff = _git_of(self._workspace).state(since)
                     facts = {"git": state}
                 history.note([row_of({"id": run_id, **facts})])
                 # Kept there once, so the next run of the same workspace only names it.
@@ -106,6 +111,38 @@ class Provenance:
             pass  # the link is gone, and this side knows it; or the sync has said what git said
         finally:
             _asking.discard(threading.current_thread())
+
+
+class _Git:
+    """What git says of a workspace: asked once for all hosts of a call."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = str(workspace)
+        self._lock = threading.Lock()
+        self._began = -math.inf
+        self._said: tuple[dict[str, Any], bytes] = {}, b""
+
+    def state(self, since: float) -> tuple[dict[str, Any], bytes]:
+        """The commit and the diff; asked anew unless that has begun after `since`, see `sync/moment.py`.
+
+        Raises:
+            GitMissing: git is not installed.
+        """
+        from .sync.worktree import commit_state
+
+        with self._lock:
+            if self._began < since:
+                began = time.monotonic()
+                self._said = commit_state(self._workspace, MAX_DIFF)
+                self._began = began
+            return self._said
+
+
+_gits: dict[Path, _Git] = {}
+
+
+def _git_of(workspace: Path) -> _Git:
+    return _gits.setdefault(workspace, _Git(workspace))
 
 
 def settings_of(host: HostConfig) -> dict[str, Any]:

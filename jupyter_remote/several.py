@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,7 @@ from .pool import connect_all
 from .progress_bar import ProgressBar
 from .run_results import gather
 from .status_line import status_words
+from .sync.moment import called
 
 if TYPE_CHECKING:
     from .artifacts import Artifact
@@ -91,6 +93,7 @@ class Several:
         self._view = view
         self._happened: queue.Queue[Callable[[], None]] = queue.Queue(_WAITING)
         self._starting = threading.BoundedSemaphore(STARTING_AT_ONCE)
+        self._called = time.monotonic()
         self._ladder = Ladder()
         self._open = set(hosts)
         self._unsorted: dict[str, Run] = {}
@@ -198,6 +201,7 @@ class Several:
         from .transports.prompt import handed_over
 
         handed_over.set(True)
+        called.set(self._called)
         failed: RemoteError | None = None
         try:
             what(part)
@@ -270,11 +274,13 @@ class Several:
                 waited = True
                 self._tell(part, str(event.data.get("reason") or ""))  # what it waits for, for example a GPU
 
-        folder = by_host(part.remote.workspace, part.name)
-        with arriving(run, self._values["pull"], lambda one: self._announce(part, one), folder):
-            run.wait(take)
         if part.remote.host.sync.pull or self._values["pull"]:
-            self._bring(part, run)
+            folder = by_host(part.remote.workspace, part.name)
+            with arriving(run, self._values["pull"], lambda one: self._announce(part, one), folder):
+                run.wait(take)
+            self._bring(part, run, folder)
+        else:
+            run.wait(take)
         gather(run)
         run.check()
 
@@ -283,10 +289,9 @@ class Several:
             self._say(part, arrival_line(part.name, artifact).partition(": ")[2])
         return True
 
-    def _bring(self, part: Part, run: Run) -> None:
+    def _bring(self, part: Part, run: Run, folder: Path) -> None:
         from .pulling import brought
 
-        folder = by_host(part.remote.workspace, part.name)
         quiet = self._values["quiet"]
         patterns = self._values["pull"]
         with self._bar(part) as bar:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ class Ahead:
 
     def begin(self) -> None:
         """Starts to look; loading what that needs is the thread's business too."""
-        self._thread = threading.Thread(target=self._look, name="jupyter-remote scan", daemon=True)
+        # It works for the same call, see `moment.py`.
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._look,), name="jupyter-remote scan", daemon=True
+        )
         self._thread.start()
 
     def take(self) -> Scan | None:

@@ -8,13 +8,16 @@ what one of them holds in `content.py`; what has to be sent is not known here.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
+from weakref import WeakValueDictionary
 
 from ..agent.collecting import uncollected
 from ..agent.entry import FILE, LINK, Entry, Manifest
@@ -49,6 +52,22 @@ class Scan:
     notes: tuple[str, ...] = ()
 
 
+_scanners: WeakValueDictionary[tuple[object, ...], Scanner] = WeakValueDictionary()
+_choosing = Lock()
+
+
+def scanner_of(
+    root: Path, include: Sequence[str], exclude: Sequence[str], max_file_size: int, index: Path | None
+) -> Scanner:
+    """The scanner of a workspace, one for all hosts with the same rules; arguments as of :class:`Scanner`."""
+    key = str(root), tuple(include), tuple(exclude), max_file_size, index
+    with _choosing:
+        scanner = _scanners.get(key)
+        if scanner is None:
+            scanner = _scanners[key] = Scanner(root, include, exclude, max_file_size, index)
+        return scanner
+
+
 class Scanner:
     """Keeps watch over one workspace. Safe to share between threads.
 
@@ -81,19 +100,28 @@ class Scanner:
         self._outdated = True
         # The lookout's note that the last scan has.
         self._noted: str | None = None
+        self._began = -math.inf
+        self._thorough = False
 
-    def scan(self, *, strict: bool = True, thorough: bool = False) -> Scan:
+    def scan(self, *, strict: bool = True, thorough: bool = False, since: float = math.inf) -> Scan:
         """Looks at the workspace.
 
         Args:
             strict: raise when something can't be sent; otherwise `problems` names it.
             thorough: look at every file, also where a watcher says that nothing changed.
+            since: what another thread has seen in a look that began later, by `time.monotonic`, will do.
 
         Raises:
             SyncError: an unreadable file or folder, a link that leads out, a failing git: by name.
         """
-        with self._lock, uncollected():
-            scan = self._scan(thorough)
+        with self._lock:
+            if self._last is None or self._began < since or (thorough and not self._thorough):
+                began = time.monotonic()
+                with uncollected():
+                    scan = self._scan(thorough)
+                self._began, self._thorough = began, thorough
+            else:
+                scan = self._last
         if strict and scan.problems:
             named = [*scan.problems[:_NAMED_PROBLEMS]]
             if len(scan.problems) > len(named):

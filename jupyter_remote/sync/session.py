@@ -6,6 +6,7 @@ what the client remembers between two cells: the mirror's generation and what it
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,16 +21,17 @@ from ..agent.pace import Pace
 from ..agent.pack import DELETE, PUT, Change, ChangedWhileReading, pack
 from ..agent.recipe import Recipe
 from ..config_models import SyncOptions
-from ..connection import Connection, Missing, Stream
+from ..connection import Changed, Connection, Missing, Stream
 from ..errors import ProtocolError, SyncError
 from .ahead import Ahead
 from .brought import BroughtFiles
 from .inventory import read_inventory
+from .moment import called
 from .plan import Plan, check_names, plan
 from .progress import Meter, Report
 from .remembered import index_file
 from .rules import Skipped
-from .scan import Scan, Scanner
+from .scan import MAX_FILE_SIZE, Scan, scanner_of
 from .transfer import decide, recipes
 
 ATTEMPTS = 5
@@ -111,6 +113,9 @@ class Pushed:
             except Missing as missing:
                 self._owner.refused(missing.digests)
                 raise
+            except Changed:
+                self._owner.look_anew()
+                raise
             finally:
                 self._stream.close()
             generation, report.kept, old = read_applied(answer)
@@ -139,11 +144,11 @@ class WorkspaceSync:
         self.mirror = mirror
         self.generation = -1
         self.owner = self._owner = owner
-        sizes: dict[str, int] = (
-            {} if options.max_file_size is None else {"max_file_size": options.max_file_size}
-        )
         index = index_file(str(root), options.include, options.exclude)
-        self._scanner = Scanner(root, include=options.include, exclude=options.exclude, index=index, **sizes)
+        largest = MAX_FILE_SIZE if options.max_file_size is None else options.max_file_size
+        self._scanner = scanner_of(root, options.include, options.exclude, largest, index)
+        # Nothing that was seen before counts.
+        self._anew = -math.inf
         self.brought = BroughtFiles(str(root), mirror, source)
         self._remote: dict[str, tuple[Entry, str, str]] | None = None
         self._synced: Manifest | None = None
@@ -163,6 +168,10 @@ class WorkspaceSync:
     def forget(self) -> None:
         """The mirror is not what we thought: ask again next time."""
         self._remote = self._synced = None
+
+    def look_anew(self) -> None:
+        """The workspace is not what we thought: what was seen of it up to now doesn't count."""
+        self._anew = time.monotonic()
 
     def inventory(self, connection: Connection) -> dict[str, tuple[Entry, str, str]]:
         """What the mirror holds, asked for anew.
@@ -225,7 +234,7 @@ class WorkspaceSync:
         for _ in range(ATTEMPTS):
             seen = None
             if self._synced is not None:
-                seen = self._scanner.scan()
+                seen = self._scanner.scan(since=self._since())
                 # The same object for as long as nothing changes; comparing takes as long as there are files.
                 if seen.manifest is self._synced or seen.manifest == self._synced:
                     return Pushed(self, seen, None, None)
@@ -236,6 +245,7 @@ class WorkspaceSync:
             try:
                 return Pushed(self, scan, planned, *self._send(connection, planned, progress))
             except ChangedWhileReading as changed:
+                self.look_anew()
                 last = changed
         raise SyncError(
             f"{last.path} keeps changing while it is read", hint="Exclude it, or sync when it is finished."
@@ -273,7 +283,10 @@ class WorkspaceSync:
 
     def _look(self, strict: bool) -> Scan:
         # A sync that was asked for by name forgets first, and looks at everything.
-        return self._scanner.scan(strict=strict, thorough=self._synced is None)
+        return self._scanner.scan(strict=strict, thorough=self._synced is None, since=self._since())
+
+    def _since(self) -> float:
+        return max(called.get(), self._anew)
 
     def _read_inventory(self, stream: Stream) -> None:
         text, digests = read_inventory(stream)

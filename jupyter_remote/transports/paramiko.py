@@ -14,6 +14,7 @@ from ..config_models import HostConfig
 from ..errors import ConnectError, ConnectionLost, RemoteError
 from ..hosts import ssh_config
 from . import Prompter
+from .received import Received
 from .ssh_link import Link
 from .stderr import Tail
 
@@ -21,9 +22,9 @@ from .stderr import Tail
 # stdout looks at it this often: a host that only writes to stderr is slowed, never stuck.
 _STDERR_EVERY_S = 2.0
 _STDERR_CHUNK = 1 << 16
-# Who took so much in one read, and all there was, is in the middle of a large answer. To be woken for each of
-# its packets (32 KiB) would cost more than all else; a moment later there are several.
-_BULK = 1 << 15
+# Who took so much in one read is in the middle of a large answer. To be woken for each of its packets
+# (32 KiB) would cost more than all else; a moment later there are several.
+_BULK = 1 << 14
 _GATHER_S = 0.001
 
 
@@ -35,7 +36,8 @@ class ParamikoChannel:
         self._host = host
         self._tail = Tail()
         self._forwarding: Any = None
-        self._taken = 0
+        self._bulk = False
+        self._channel.in_buffer = Received()
         channel.settimeout(_STDERR_EVERY_S)
 
     def forward_agent(self) -> None:
@@ -46,11 +48,11 @@ class ParamikoChannel:
         """Up to `n` bytes; b"" at the end."""
         while True:
             self._drain()
-            if _BULK <= self._taken < n:
+            if self._bulk and not self._channel.recv_ready():
                 time.sleep(_GATHER_S)
             try:
                 data: bytes = self._channel.recv(n)
-                self._taken = len(data)
+                self._bulk = len(data) >= _BULK
                 return data
             except TimeoutError:
                 continue

@@ -16,7 +16,8 @@ import pytest
 from jupyter_remote import history
 from jupyter_remote.errors import HistoryError
 from jupyter_remote.history_rows import UNFINISHED, document_of, row_of
-from jupyter_remote.history_store import MIGRATIONS, VERSION, Query, Store
+from jupyter_remote.history_schema import MIGRATIONS, VERSION
+from jupyter_remote.history_store import Query, Store
 
 ROWS = 500
 # Writes rows of its own, one transaction each, and says so after each.
@@ -63,6 +64,20 @@ def test_what_a_killed_process_has_written_stays_and_others_go_on(store: Store) 
     store.write([{"id": "20261122-014500-ffff", "host": "bb"}])
     assert len(ids(store, host="aa")) >= len(said)
     assert ids(store, host="bb") == ["20261122-014500-ffff"]
+
+
+def test_a_store_that_holds_its_connection_notices_that_the_file_was_moved_away(store: Store) -> None:
+    holding = Store(store.path, hold=True)
+    holding.write([{"id": "20261122-014500-0001", "host": "h"}])
+    assert ids(store, host="h") == ["20261122-014500-0001"]  # others see it at once
+    holding.close()
+    holding.write([{"id": "20261122-014500-0002", "host": "h"}])
+    store.path.rename(store.path.with_suffix(".old"))
+    for end in ("-wal", "-shm"):
+        Path(f"{store.path}{end}").unlink(missing_ok=True)
+    holding.write([{"id": "20261122-014500-0003", "host": "h"}])
+    assert ids(store, host="h") == ["20261122-014500-0003"]
+    holding.close()
 
 
 def test_a_file_of_an_older_version_is_brought_up_with_its_rows(store: Store) -> None:

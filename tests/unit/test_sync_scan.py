@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from jupyter_remote.agent.entry import Entry, new_digest
 from jupyter_remote.errors import SyncError
-from jupyter_remote.sync.scan import Scan, Scanner
+from jupyter_remote.sync.scan import Scan, Scanner, scanner_of
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "25"))
 
@@ -53,6 +53,24 @@ def put(path: Path, content: bytes, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     path.chmod(mode)
+
+
+def test_hosts_of_one_call_share_a_look_and_a_later_call_does_not(workspace: Path) -> None:
+    put(workspace / "a.py", b"1")
+    one, other = (scanner_of(workspace, [], ["*.log"], 1000, None) for _ in range(2))
+    assert one is other
+    assert one is not scanner_of(workspace, [], [], 1000, None)
+    call = time.monotonic()
+    seen = one.scan(since=call)
+    put(workspace / "a.py", b"22")
+    assert other.scan(since=call) is seen
+    looked = other.scan(since=call, thorough=True)
+    assert looked.manifest["a.py"] == entry_of(b"22")
+    put(workspace / "a.py", b"333")
+    assert other.scan(since=call, thorough=True) is looked
+    assert other.scan(since=time.monotonic()).manifest["a.py"] == entry_of(b"333")
+    put(workspace / "a.py", b"4444")
+    assert other.scan().manifest["a.py"] == entry_of(b"4444")
 
 
 def settle(scanner: Scanner) -> Scan:
