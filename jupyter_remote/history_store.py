@@ -6,6 +6,7 @@ share none; a transaction is one batch of rows. Who writes when is decided in `h
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -309,6 +310,16 @@ class Store:
         """
         text = "SELECT DISTINCT host FROM runs WHERE campaign = ? ORDER BY host"
         return [row["host"] for row in self._rows(text, (campaign,)) if row["host"]]
+
+    def campaigns_by_id(self, beginning: str) -> dict[str, str]:
+        """The names of the campaigns whose id begins so, by id; of those that runs here are steps of.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        text = "SELECT campaign, options FROM runs WHERE campaign NOT NULL AND options LIKE ?"
+        rows = self._rows(text, (f'%"campaign_id": "{beginning}%',))
+        return {json.loads(row["options"])["campaign_id"]: row["campaign"] for row in rows}
 
     def _rows(self, text: str, values: Sequence[Any]) -> list[Row]:
         if not self.path.exists():
