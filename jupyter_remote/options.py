@@ -132,7 +132,7 @@ LINE = Command(
                 NO_SYNC,
                 Option(
                     "script",
-                    "send this local script, run it with ARGS, all that follows; options of ours come before it",
+                    "send this local script, run it with ARGS, all that follows; our options go before it",
                     "rest",
                     "FILE [ARGS]",
                 ),
