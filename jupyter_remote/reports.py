@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .chosen_runs import chosen
 from .compared import of_row
@@ -18,9 +18,7 @@ from .comparison import Comparison
 from .errors import RemoteError, UsageError
 from .report_blocks import Block, Picture
 from .report_overview import States, blocks
-
-if TYPE_CHECKING:
-    pass
+from .values import written_to
 
 TAIL = 60
 SUFFIXES = (".html", ".md")
@@ -131,15 +129,8 @@ def report(
 
 
 def check_path(path: str | Path) -> Path:
-    """Where a report is to go, before the work of writing it.
-
-    Raises:
-        UsageError: its suffix is none of those that can be written.
-    """
-    to = Path(path).expanduser()
-    if to.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"can't tell what to write to {to}: its name has to end in .html or .md")
-    return to
+    """Where a report is to go; see `values.written_to`."""
+    return written_to(path, "write to", SUFFIXES)
 
 
 def _title(comparison: Comparison, campaign: str) -> str:
