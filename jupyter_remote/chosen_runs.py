@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .remote import Remote
     from .run import Run
 
+_RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]*")
+_CAMPAIGN_ID = re.compile(r"[0-9a-f]{6,16}")
 _GROUP = re.compile(r"g(\d{8}-\d{6})-[0-9a-f]+")
 # How much later than the first run of a call the last one may have started: its host had to wake up.
 _TOGETHER_S = 3600.0
@@ -40,12 +42,14 @@ class Chosen:
         gpus: in words, by run, as far as known.
         silent: the hosts that could not be asked; their runs are as they were when last seen.
         objects: the `Run` objects that were given, by id.
+        campaign: the name of the one that was asked for, and its id; "" where there is none.
     """
 
     rows: list[Row]
     gpus: Mapping[str, str] = field(default_factory=dict)
     silent: Sequence[Unreachable] = ()
     objects: Mapping[str, Run] = field(default_factory=dict)
+    campaign: tuple[str, str] = ("", "")
 
 
 def chosen(words: Iterable[object], campaign: str | None = None, *, ask: bool = True) -> Chosen:
@@ -54,7 +58,8 @@ def chosen(words: Iterable[object], campaign: str | None = None, *, ask: bool = 
     Args:
         words: ids or unique beginnings of them, groups (``g20261122-014500-7f3a``: the runs of one call on
             several hosts), `Run` objects, and lists or mappings of these, like `_run` of a notebook.
-        campaign: all its steps, of each step the last try.
+        campaign: all its steps, of each step the last try. Of several that had this name the newest; an older
+            one by its id, or by the id of a run that was a step of it.
         ask: False takes what the local history says.
 
     Raises:
@@ -64,23 +69,24 @@ def chosen(words: Iterable[object], campaign: str | None = None, *, ask: bool = 
     rows: dict[str, Row] = {}
     silent: list[Unreachable] = []
     objects: dict[str, Run] = {}
+    which = ("", "")
     for word in _flat(words):
         if not isinstance(word, str):
             objects[word.id] = word
         for row in _of_word(word):
             rows.setdefault(row["id"], row)
     if campaign is not None:
-        found, silent = _of_campaign(campaign, ask)
+        found, silent, which = _of_campaign(campaign, ask)
         rows.update((row["id"], row) for row in found)
     if not rows:
         raise UsageError("no run is named: give ids of runs, a group, or --campaign NAME")
     if not ask:
-        return Chosen([*rows.values()], _by_facts(rows.values()), objects=objects)
+        return Chosen([*rows.values()], _by_facts(rows.values()), objects=objects, campaign=which)
     gpus, unheard = _asked([*rows.values()])
     known = {one.host for one in silent}
     silent += [one for one in unheard if one.host not in known]
     fresh = _again(rows)
-    return Chosen(fresh, {**_by_facts(fresh), **gpus}, silent, objects)
+    return Chosen(fresh, {**_by_facts(fresh), **gpus}, silent, objects, which)
 
 
 def _flat(words: Iterable[object]) -> Iterator[str | Run]:
@@ -114,7 +120,8 @@ def _of_group(group: str, moment: float) -> list[Row]:
     return rows[::-1]
 
 
-def _of_campaign(name: str, ask: bool) -> tuple[list[Row], list[Unreachable]]:
+def _of_campaign(word: str, ask: bool) -> tuple[list[Row], list[Unreachable], tuple[str, str]]:
+    name, wanted = _campaign_named(word)
     rows, silent = listing(Query(campaign=name, limit=None), ask=ask)
     if not rows:
         told = f"; not answering: {', '.join(one.host for one in silent)}" if silent else ""
@@ -123,8 +130,31 @@ def _of_campaign(name: str, ask: bool) -> tuple[list[Row], list[Unreachable]]:
         )
     # Two tries within one second have ids in any order.
     rows.sort(key=lambda row: (row["started"] or row["created"] or 0.0, row["id"]))
-    last = {(row["host"], row["step"] or row["id"]): row for row in rows}
-    return sorted(last.values(), key=lambda row: str(row["id"])), silent
+    if not wanted:
+        # One that has ended is replaced by the next of its name, and its runs stay.
+        wanted = list(dict.fromkeys(map(_campaign_id, rows)))[-1]
+    last = {(row["host"], row["step"] or row["id"]): row for row in rows if _campaign_id(row) == wanted}
+    return sorted(last.values(), key=lambda row: str(row["id"])), silent, (name, wanted)
+
+
+def _campaign_named(word: str) -> tuple[str, str]:
+    """The name of a campaign, and its id where that was said; else ""."""
+    store = history.store()
+    if store.find(Query(campaign=word, limit=1)):
+        return word, ""
+    if _RUN.fullmatch(word):
+        row = find_run(word).row
+        if not row.get("campaign"):
+            raise UsageError(f"run {row['id']} is no step of a campaign")
+        return str(row["campaign"]), _campaign_id(row)
+    known = store.campaigns_by_id(word) if _CAMPAIGN_ID.fullmatch(word) else {}
+    if len(known) > 1:
+        raise UsageError(f"the ids of several campaigns begin with {word}: {', '.join(sorted(known))}")
+    return next(((name, whole) for whole, name in known.items()), (word, ""))
+
+
+def _campaign_id(row: Row) -> str:
+    return str((document_of(row).get("options") or {}).get("campaign_id") or "")
 
 
 def _asked(rows: Sequence[Row]) -> tuple[dict[str, str], list[Unreachable]]:

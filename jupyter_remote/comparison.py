@@ -148,7 +148,8 @@ def compare(
     Args:
         runs: ids or unique beginnings of them, `Run` objects, groups (``g20261122-014500-7f3a``: the runs of
             one cell on several hosts), or lists and mappings of these, like `_run` of a notebook.
-        campaign: all steps of this campaign.
+        campaign: all steps of this campaign; of several that had this name the newest, an older one by its id
+            or by that of one of its runs.
         metric: only these metrics; `*` and `?` stand for any letters, as in file names.
         best: ``min`` or ``max``, or ``NAME=min`` for one metric, where its name doesn't tell what is better.
         local: ask no host: the runs as they were when last seen.

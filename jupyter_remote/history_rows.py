@@ -52,10 +52,10 @@ STATES = ("queued", "starting", "running", "finished", "failed", "stopped", "los
 UNFINISHED = STATES[:3]
 # What a state brings with it: taken over together, and never from a record older than what is known.
 OF_THE_STATE = ("state", "exit_code", "reason", "started", "ended", "seconds")
-# What it takes to run it again, beside the source.
+# What it takes to run it again, beside the source; and which start of a campaign it belongs to.
 OPTIONS = (
     *("argv", "script", "cwd", "env", "timeout", "session", "fresh", "sync", "pass_env", "pull"),
-    *("group", "send", "lease", "params", "metric_wishes"),
+    *("group", "send", "lease", "params", "metric_wishes", "campaign_id"),
 )
 # Columns that hold JSON.
 JSON_COLUMNS = ("remote_command", "options", "metrics", "archives")

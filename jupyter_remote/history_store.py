@@ -7,6 +7,7 @@ in `history.py`.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -262,6 +263,16 @@ class Store:
         """
         text = "SELECT DISTINCT host FROM runs WHERE campaign = ? ORDER BY host"
         return [row["host"] for row in self._rows(text, (campaign,)) if row["host"]]
+
+    def campaigns_by_id(self, beginning: str) -> dict[str, str]:
+        """The names of the campaigns whose id begins so, by id; of those that runs here are steps of.
+
+        Raises:
+            HistoryError: the file can't be read.
+        """
+        text = "SELECT campaign, options FROM runs WHERE campaign NOT NULL AND options LIKE ?"
+        rows = self._rows(text, (f'%"campaign_id": "{beginning}%',))
+        return {json.loads(row["options"])["campaign_id"]: row["campaign"] for row in rows}
 
     def _rows(self, text: str, values: Sequence[Any]) -> list[Row]:
         if not self.path.exists():

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -67,7 +67,7 @@ MOMENTS = ("wall_time", "timestamp", "_timestamp", "time", "ts")
 # What bars say of themselves.
 _NO_METRICS = frozenset(("ETA", "eta", "v_num"))
 _NONE: Mapping[str, Any] = {}
-_LONGEST_TEXT = 200
+LONGEST_TEXT = 200
 _DEEPEST = 3
 
 
@@ -143,7 +143,7 @@ class LineParser:
         numbers, tags = flat(values)
         if not self._every and not any(map(self._usual, numbers)):
             return []
-        at = next((key for key in _by_priority(numbers)), None)
+        at = next((key for key in by_priority(numbers) if math.isfinite(numbers[key])), None)
         moment = next((numbers[key] for key in MOMENTS if 1e9 < numbers.get(key, 0) < 1e11), None)
         step = numbers[at] if at is not None else None
         found = [(k, v) for k, v in numbers.items() if k != at and not (moment is not None and k in MOMENTS)]
@@ -160,7 +160,7 @@ class LineParser:
                 parts = match.groupdict()
                 key = parts["key"].strip("./-")
                 if parts["number"] is None:
-                    tags[key] = (parts["text"] or parts["quoted"]).strip("'\"")[:_LONGEST_TEXT]
+                    tags[key] = (parts["text"] or parts["quoted"]).strip("'\"")[:LONGEST_TEXT]
                 elif key and key not in _NO_METRICS and last_word(key) not in STEP_WORDS:
                     of = (parts["of"] or "").replace(" ", "_")
                     numbers.setdefault(f"{of}_{key}" if of else key, number(parts["number"]))
@@ -260,7 +260,7 @@ def _result(name: str, rest: str) -> list[Found]:
         if match["number"] is not None:
             numbers.setdefault(f"{name}.{key}", number(match["number"]))
         else:
-            tags[key] = (match["text"] or match["quoted"]).strip("'\"")[:_LONGEST_TEXT]
+            tags[key] = (match["text"] or match["quoted"]).strip("'\"")[:LONGEST_TEXT]
     if not numbers and (bare := _BARE.match(rest)):
         numbers[name] = number(bare["number"])
     step = next((numbers.pop(key) for key in list(numbers) if key.rpartition(".")[2] in STEP_WORDS), None)
@@ -308,13 +308,14 @@ def step_of(
     return next((counts[kind][0] for kind in ("epoch", "round", "episode") if kind in counts), None)
 
 
-def _by_priority(numbers: Mapping[str, float]) -> Iterator[str]:
+def by_priority(numbers: Iterable[str]) -> Iterator[str]:
+    """Those of the names that may be a step's, the likeliest first."""
     wanted: Sequence[Callable[[str], bool]] = (
         lambda word: word in ("step", "steps", "iteration", "iterations", "iter", "timestep", "timesteps"),
         lambda word: word in ("batch", "epoch", "round", "episode"),
     )
     for suits in wanted:
-        yield from (key for key in numbers if suits(last_word(key)) and math.isfinite(numbers[key]))
+        yield from (key for key in numbers if suits(last_word(key)))
 
 
 def flat(values: Mapping[str, object]) -> tuple[dict[str, float], dict[str, str]]:
@@ -327,7 +328,7 @@ def flat(values: Mapping[str, object]) -> tuple[dict[str, float], dict[str, str]
         for key, value in level.items():
             name = f"{above}{key}"
             if isinstance(value, (bool, str)):
-                tags[name] = str(value)[:_LONGEST_TEXT]
+                tags[name] = str(value)[:LONGEST_TEXT]
             elif isinstance(value, (int, float)):
                 numbers[name] = as_float(value)
             elif isinstance(value, dict) and depth < _DEEPEST:

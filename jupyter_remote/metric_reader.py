@@ -120,8 +120,11 @@ class Reader:
                 pass  # what came before counts
         elif told["kind"] == "rows":
             rows = RowParser(path, self._heads.get(path))
-            for found in rows.rows(str(data)):
-                points.add(found, moment, path)
+            for said in rows.read(str(data)):
+                if isinstance(said, list):
+                    points.add(said, moment, path)
+                else:
+                    points.extend(said, array("d", [moment]) * len(said.order), path)
             if rows.head is not None:
                 self._heads[path] = rows.head
         else:

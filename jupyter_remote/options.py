@@ -132,7 +132,7 @@ LINE = Command(
                 NO_SYNC,
                 Option(
                     "script",
-                    "send this local script and run it with ARGS; everything after FILE belongs to ARGS",
+                    "send this local script, run it with ARGS, all that follows; our options go before it",
                     "rest",
                     "FILE [ARGS]",
                 ),

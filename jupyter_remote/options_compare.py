@@ -12,7 +12,12 @@ SOME_RUNS = Argument(
     required=False,
     many=True,
 )
-CAMPAIGN = Option("campaign", "the runs of this campaign, of each step the last", "text", "NAME")
+CAMPAIGN = Option(
+    "campaign",
+    "the runs of this campaign, of each step the last; an older one of that name by ID, its or a run's",
+    "text",
+    "NAME",
+)
 LOCAL = Option("local", "ask no host: the runs as they were when last seen")
 
 COMPARE = Command(

@@ -76,7 +76,7 @@ FRESH = Option("fresh", "a new process for this run only")
 BASH = Option("bash", "the cell is shell")
 SCRIPT = Option(
     "script",
-    "the cell's text is saved as FILE and run as a program with ARGS; everything after FILE belongs to ARGS",
+    "save the cell's text as FILE and run it with ARGS, all that follows; our options go before it",
     "rest",
     "FILE [ARGS]",
 )

@@ -187,7 +187,11 @@ class _Words(click.Group):
 
 
 class _Leaf(click.Command):
-    """A click command that knows `rest` options: they take every word that follows them."""
+    """A click command that knows `rest` options: they take every word that follows them.
+
+    A word among these that is an option of ours, and could be the program's, is an error; all are the
+    program's after ``--``.
+    """
 
     def __init__(self, table: Command, **settings: Any) -> None:
         super().__init__(**settings)
@@ -207,9 +211,25 @@ class _Leaf(click.Command):
             left = super().parse_args(ctx, args[:index])
             if not taken:
                 raise click.BadOptionUsage(flag, f"option {flag} needs a FILE", ctx)
-            ctx.params[option.key] = tuple(taken)
+            ctx.params[option.key] = self._of_the_program(flag, taken, ctx)
             return left
         return super().parse_args(ctx, args)
+
+    def _of_the_program(self, flag: str, taken: list[str], ctx: click.Context) -> tuple[str, ...]:
+        name, *words = taken
+        if words[:1] == ["--"]:
+            return (name, *words[1:])
+        for word in words:
+            if word == "--":
+                break
+            # Letters (`-o`) mean something to so many programs that nobody expects them to be ours here.
+            if word.startswith("--") and word.partition("=")[0] in self._options:
+                raise click.UsageError(
+                    f"{word} comes after {flag} {name}: put it before {flag} if it is meant for us, "
+                    f"or all that is the program's after --: {flag} {name} -- {shlex.join(words)}",
+                    ctx,
+                )
+        return tuple(taken)
 
     def _with_values(self, args: list[str]) -> list[str]:
         """The words, with a value for each option that may do without one."""

@@ -79,6 +79,7 @@ def lines(
     look: Theme,
     *,
     log: bool = False,
+    whole: bool = False,
 ) -> list[Line2D]:
     """Draws a line for each curve; a value that is no number is a gap.
 
@@ -88,10 +89,15 @@ def lines(
         styles: colour, line style and marker by run.
         look: of the figure.
         log: a logarithmic y axis; what is not positive is a gap then.
+        whole: x are whole numbers, like those of epochs: there is nothing between them.
     """
     dress(axes, look)
     if log:
         axes.set_yscale("log")
+    if whole:
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     drawn, some = [], False
     for curve in curves:
         y = finite(curve.y)

@@ -114,7 +114,7 @@ class Drawing:
         starts = {run.id: run.started for run in runs}
         label, scale = self._axis(kept, starts)
         curves = [Curve(run, self._x(one, starts[run], scale), one.values) for run, one in kept.items()]
-        drawn = lines(axes, curves, self.styles, self.look, log=self.log)
+        drawn = lines(axes, curves, self.styles, self.look, log=self.log, whole=self._whole(name))
         axes.set_xlabel(label, parse_math=False)
         axes.set_ylabel(unit(name), parse_math=False)
         return {str(line.get_label()): line for line in drawn}
@@ -127,6 +127,11 @@ class Drawing:
             if longest <= most:
                 return f"time since the start ({name})", seconds
         return "time since the start (d)", 86400.0
+
+    def _whole(self, name: str) -> bool:
+        """Whether all steps of a metric are whole numbers, in all panels: these share an axis."""
+        steps = [one.steps for (_, metric), one in self.series.items() if metric == name]
+        return self.x == "step" and all(float(step).is_integer() for some in steps for step in some)
 
     def _x(self, one: Series, started: float | None, scale: float) -> Sequence[float]:
         if self.x == "time":

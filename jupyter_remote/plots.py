@@ -14,6 +14,7 @@ from . import plot_style
 from .comparison import Comparison, Names, compare, matching
 from .errors import UsageError
 from .plot_figure import MOST_METRICS, Drawing, facets_of, picture
+from .values import written_to
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -116,15 +117,8 @@ def save(figure: Figure, path: str | Path) -> Path:
 
 
 def check_path(path: str | Path) -> Path:
-    """Where a picture is to go, before the work of drawing it.
-
-    Raises:
-        UsageError: its suffix is none of those that can be written.
-    """
-    to = Path(path).expanduser()
-    if to.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"can't tell what to draw into {to}: its name has to end in .png, .svg or .pdf")
-    return to
+    """Where a picture is to go; see `values.written_to`."""
+    return written_to(path, "draw into", SUFFIXES)
 
 
 def _check(what: str, word: str, valid: Iterable[str]) -> None:

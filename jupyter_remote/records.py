@@ -16,7 +16,7 @@ from .errors import ProtocolError
 from .sync.inventory import read_inventory
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .connection import Connection, Stream
     from .remote import Remote
 
 Record = dict[str, Any]
@@ -112,13 +112,23 @@ def read_answer(connection: Connection, message: m.Message, payload: bytes = b""
         ProtocolError: the answer is none.
         RemoteError: the host can't be asked.
     """
-    text, _ = read_inventory(connection.request(message, payload))
+    return read_object(connection.request(message, payload), connection.host.name)
+
+
+def read_object(stream: Stream, host: str) -> dict[str, Any]:
+    """What a host sends as one large object.
+
+    Raises:
+        ProtocolError: it is none.
+        RemoteError: the link broke, or the host refuses.
+    """
+    text, _ = read_inventory(stream)
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise ProtocolError("the host's answer is not an object", host=connection.host.name)
+        raise ProtocolError("the host's answer is not an object", host=host)
     return answer
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .chosen_runs import chosen
 from .compared import of_row
@@ -18,9 +18,7 @@ from .comparison import Comparison
 from .errors import RemoteError, UsageError
 from .report_blocks import Block, Picture
 from .report_overview import States, blocks
-
-if TYPE_CHECKING:
-    pass
+from .values import written_to
 
 TAIL = 60
 SUFFIXES = (".html", ".md")
@@ -98,7 +96,7 @@ def report(
 
     Args:
         runs: as of :func:`jupyter_remote.compare`.
-        campaign: all steps of this campaign, each with a section; how they stand comes first.
+        campaign: all steps of this campaign, each with a section; how they stand comes first. See `compare`.
         output: a file to write it to as well, ``.html`` or ``.md``; see `Report.save`.
         tail: so many lines of each log, from its end.
         local: ask no host: what the local history has.
@@ -120,8 +118,8 @@ def report(
     comparison = Comparison(tuple(compared), names, {}, tuple(found.silent))
     points = metrics.points(comparison, names)
     told = tell([(run, rows[run.id]) for run in compared], tail, ask=not local)
-    title = _title(comparison, campaign)
-    states = None if campaign is None else _states(comparison, campaign, ask=not local)
+    title = _title(comparison, found.campaign[0])
+    states = _states(comparison, *found.campaign, ask=not local) if found.campaign[0] else None
     facts = _facts_of_hosts(comparison)
     missing = [f"{one.host}: {one.error.message}" for one in found.silent]
     made = Report(title, [*rows], tuple(blocks(title, comparison, told, points, states, facts)), missing)
@@ -131,19 +129,12 @@ def report(
 
 
 def check_path(path: str | Path) -> Path:
-    """Where a report is to go, before the work of writing it.
-
-    Raises:
-        UsageError: its suffix is none of those that can be written.
-    """
-    to = Path(path).expanduser()
-    if to.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"can't tell what to write to {to}: its name has to end in .html or .md")
-    return to
+    """Where a report is to go; see `values.written_to`."""
+    return written_to(path, "write to", SUFFIXES)
 
 
-def _title(comparison: Comparison, campaign: str | None) -> str:
-    if campaign is not None:
+def _title(comparison: Comparison, campaign: str) -> str:
+    if campaign:
         return f"Campaign {campaign}"
     if len(comparison) > 1:
         return f"{len(comparison)} runs"
@@ -151,14 +142,15 @@ def _title(comparison: Comparison, campaign: str | None) -> str:
     return f"Run {run.id}" + (f": {run.label}" if run.label else "")
 
 
-def _states(comparison: Comparison, campaign: str, *, ask: bool) -> States:
+def _states(comparison: Comparison, campaign: str, campaign_id: str, *, ask: bool) -> States:
     """How the steps stand: those that have no run yet are known by their hosts only."""
     states: States = {(run.step or run.id, run.host): (run.state, run.exit_code) for run in comparison}
     if ask:
         from .campaigns.campaign import find
 
         with suppress(RemoteError):  # the campaign was cleaned away, or all hosts are
-            now = {(s.key, s.host): (s.state, s.exit_code) for s in find(campaign).status().steps}
+            parts = [one for one in find(campaign).status().parts if one.id == campaign_id]
+            now = {(s.key, s.host): (s.state, s.exit_code) for part in parts for s in part.steps}
             states = {**now, **{place: state for place, state in states.items() if place not in now}}
     return states
 

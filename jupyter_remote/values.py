@@ -5,8 +5,9 @@ from __future__ import annotations
 import keyword
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from .durations import parse_duration
 from .errors import UsageError
@@ -25,6 +26,26 @@ def convert(kind: Kind, text: str) -> object:
         UsageError: it is no value of that kind; the message says what is.
     """
     return _KINDS[kind](text)
+
+
+def written_to(path: str | Path, doing: str, suffixes: Sequence[str]) -> Path:
+    """Where something is to be written whose form the file's name says; known before the work of making it.
+
+    Args:
+        path: as it was typed; `~` is the home.
+        doing: what would be done with it: ``write to``.
+        suffixes: those that mean a form.
+
+    Raises:
+        UsageError: the name ends otherwise.
+    """
+    to = Path(path).expanduser()
+    if to.suffix.lower() not in suffixes:
+        *first, last = suffixes
+        raise UsageError(
+            f"can't tell what to {doing} {to}: its name has to end in {', '.join(first)} or {last}"
+        )
+    return to
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -12,13 +12,12 @@ import fcntl
 import json
 import os
 import subprocess
-import sys
 import time
 
 from . import messages as m
 from . import sessions, shared
 from .evidence import elsewhere
-from .launch import boot_argv, environment
+from .launch import start_apart
 from .paths import expand, read_json, remove_tree, write_json
 from .processes import alive
 from .records import standing
@@ -285,19 +284,9 @@ def _reset(state: str, book: Book, options: dict[str, Any]) -> None:
 
 def _launch(state: str, name: str, secrets: dict[str, Any]) -> None:
     read_end, write_end = os.pipe()
-    argv = boot_argv([sys.executable, "-I", "-S"], "campaign_driver", state, name, str(write_end))
-    with open(os.path.join(Book(state, name).folder, "driver.log"), "ab") as log:
-        # As a supervisor: nothing that happens to the link reaches it.
-        process = subprocess.Popen(
-            argv,
-            cwd="/",
-            env=environment({}),
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            pass_fds=[write_end],
-            start_new_session=True,
-        )
+    log_path = os.path.join(Book(state, name).folder, "driver.log")
+    arguments = [state, name, str(write_end)]
+    process = start_apart("campaign_driver", arguments, log_path, [write_end], subprocess.PIPE)
     os.close(write_end)
     assert process.stdin is not None
     try:
@@ -307,7 +296,7 @@ def _launch(state: str, name: str, secrets: dict[str, Any]) -> None:
         pass  # it is told below
     with os.fdopen(read_end, "rb") as report:
         if report.read() != b"ok":
-            raise sessions.NoSession(f"the campaign's supervisor ended at once; see {log.name}")
+            raise sessions.NoSession(f"the campaign's supervisor ended at once; see {log_path}")
 
 
 def _now(state: str, one: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{12}")
 PATIENCE = 1.0
+# Who uses one holds it until the end of its process, which comes a moment after the end of its run.
+ENDING = 3.0
 _shared: dict[str, int] = {}  # as long as this process lives
 
 
@@ -156,6 +158,8 @@ def _remove(root: str, name: str, force: bool, state: str) -> dict[str, Any]:
         lock = _lock(root, digest, fcntl.LOCK_EX)
         if lock is None and not force:
             mine = sorted(one for one, used in _sessions(state).items() if used == digest)
+            lock = _lock(root, digest, fcntl.LOCK_EX, PATIENCE if mine else ENDING)
+        if lock is None and not force:
             who = f"session {', '.join(mine)}" if mine else "a process of somebody, or a build,"
             raise ValueError(
                 f"{who} uses environment {name}: end that first (`sessions stop`), or use --force"

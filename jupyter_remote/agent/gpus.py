@@ -205,19 +205,25 @@ def note_processes(path: str, gpus: list[dict[str, Any]]) -> None:
             by_uuid[row[0]]["processes"].append(process(int(row[1]), row[3], _bytes(row[2])))
 
 
-def _note_instances(path: str, by_uuid: dict[str, dict[str, Any]]) -> None:
-    # The long form takes five times as long, and only it says what an instance has and who uses it; the
-    # names of the instances are in the list alone.
-    from xml.etree import ElementTree  # 10 ms
-
+def read_instances(text: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """The instances (MIG) in what ``nvidia-smi -L`` prints: by their card and index, their name and UUID."""
     names: dict[tuple[str, str], tuple[str, str]] = {}
     card = ""
-    for line in ask([path, "-L"]).splitlines():
+    for line in text.splitlines():
         found = re.match(r"GPU \d+: .*\(UUID: (\S+)\)|\s+MIG (\S+)\s+Device\s+(\d+): \(UUID: (\S+)\)", line)
         if found is not None and found[1]:
             card = found[1]
         elif found is not None:
             names[card, found[3]] = found[2], found[4]
+    return names
+
+
+def _note_instances(path: str, by_uuid: dict[str, dict[str, Any]]) -> None:
+    # The long form takes five times as long, and only it says what an instance has and who uses it; the
+    # names of the instances are in the list alone.
+    from xml.etree import ElementTree  # 10 ms
+
+    names = read_instances(ask([path, "-L"]))
     try:
         root = ElementTree.fromstring(ask([path, "-q", "-x"]))
     except ElementTree.ParseError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 from .paths import expand
 from .processes import MARKER
@@ -35,6 +37,30 @@ def boot_argv(python: list[str], module: str, *arguments: str) -> list[str]:
     for _ in package.split("."):
         folder = os.path.dirname(folder)
     return [*python, "-c", BOOT.format(package=package, module=module), folder, *arguments]
+
+
+def start_apart(
+    module: str, arguments: list[str], log: str, fds: list[int], stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Starts a process of ours that doesn't notice when the link goes: a session and descriptors of its own.
+
+    Args:
+        module, arguments: what it runs.
+        log: the file for what it prints, which should be nothing.
+        fds: those of our descriptors that it gets.
+        stdin: as of `subprocess.Popen`.
+    """
+    with open(log, "ab") as file:
+        return subprocess.Popen(
+            boot_argv([sys.executable, "-I", "-S"], module, *arguments),
+            cwd="/",
+            env=environment({}),
+            stdin=stdin,
+            stdout=file,
+            stderr=file,
+            pass_fds=fds,
+            start_new_session=True,
+        )
 
 
 def python_of(session: dict[str, Any], keep: bool = True) -> tuple[str, str | None]:

@@ -7,12 +7,11 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import time
 
 from . import messages as m
 from .evidence import elsewhere
-from .launch import boot_argv, environment
+from .launch import start_apart
 from .paths import read_json, remove_tree, write_json
 from .processes import alive, end_family, mark
 from .wire import Decoder, Frame, WireError, encode
@@ -271,20 +270,8 @@ def _launch(state: str, folder: str, spec: dict[str, Any], lock: int) -> Supervi
     read_end, write_end = os.pipe()
     log_path = os.path.join(folder, "supervisor.log")
     # It gets the lock too, so that nobody takes its folder for a dead one's when we are killed meanwhile.
-    fds = (str(write_end), str(lock))
-    argv = boot_argv([sys.executable, "-I", "-S"], "supervisor", state, folder, *fds)
-    with open(log_path, "ab") as log:
-        # Its own session and no descriptor of ours: it must not notice when the link goes.
-        process = subprocess.Popen(
-            argv,
-            cwd="/",
-            env=environment({}),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=[write_end, lock],
-            start_new_session=True,
-        )
+    fds = [write_end, lock]
+    process = start_apart("supervisor", [state, folder, *map(str, fds)], log_path, fds)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as report:
         answer = report.read()

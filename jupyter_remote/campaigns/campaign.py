@@ -66,10 +66,12 @@ class Campaign:
         name: of the campaign.
         hosts: that have a part.
         workspace: the local project folder.
+        id: tells it from others that had its name; "" for all of these.
     """
 
-    def __init__(self, name: str, hosts: Sequence[str], workspace: Path) -> None:
+    def __init__(self, name: str, hosts: Sequence[str], workspace: Path, id: str = "") -> None:
         self.name = name
+        self.id = id
         self.hosts = tuple(hosts)
         self.workspace = workspace
 
@@ -184,7 +186,8 @@ class Campaign:
         def read(remote: jupyter_remote.Remote) -> list[records.Record]:
             found = list(records.records(remote, None, campaign=self.name, code=True))
             learn(remote, found)
-            return [{**one, "host": remote.host.name} for one in found]
+            mine = [one for one in found if not self.id or one.get("campaign_id") == self.id]
+            return [{**one, "host": remote.host.name} for one in mine]
 
         every: list[records.Record] = []
         for _, answer in self._on_hosts(read):
@@ -305,7 +308,7 @@ def find(name: str, hosts: Sequence[str] = ()) -> Campaign:
     members += [
         host for host in newest.hosts if host not in members and (host in silent or _known(host, asked))
     ]
-    return Campaign(name, members, _project(name))
+    return Campaign(name, members, _project(name), newest.id)
 
 
 def places(name: str) -> list[str]:

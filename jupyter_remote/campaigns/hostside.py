@@ -16,7 +16,6 @@ from ..agent import messages as m
 from ..agent.rundir import FINAL_STATES, RUN_ID
 from ..errors import ConnectionLost, ProtocolError, RemoteError
 from ..many import at_once
-from ..sync.inventory import read_inventory
 
 if TYPE_CHECKING:
     from ..remote import Remote
@@ -260,14 +259,7 @@ def _ask(remote: Remote, message: m.Message, payload: bytes | None = None) -> di
         for at in range(0, len(payload), PIECE):
             stream.send(m.Data(), payload[at : at + PIECE])
         stream.send(m.End())
-    text, _ = read_inventory(stream)
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        raise ProtocolError("the host's answer is not an object", host=remote.host.name)
-    return answer
+    return records.read_object(stream, remote.host.name)
 
 
 def _part(remote: Remote, told: Any) -> Part | None:

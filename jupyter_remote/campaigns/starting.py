@@ -97,7 +97,7 @@ class Prepared:
             RemoteError: a host could not be told; those that were are named.
         """
         answers = hostside.on_hosts(self.plan.hosts, self._hand_over, self.workspace)
-        campaign = Campaign(self.plan.name, self.plan.hosts, self.workspace)
+        campaign = Campaign(self.plan.name, self.plan.hosts, self.workspace, self.id)
         begun = [host for host, answer in answers if not isinstance(answer, RemoteError)]
         failed = [(host, answer) for host, answer in answers if isinstance(answer, RemoteError)]
         with suppress(HistoryError):  # the hosts know it, and can be asked

@@ -27,7 +27,7 @@ def _gpu(facts: Facts) -> Finding:
     answer = facts.command("nvidia")
     if facts.gpus:
         names = [gpu["name"] for gpu in facts.gpus]
-        memory = facts.gpus[0]["memory"]
+        memory = facts.gpus[0]["memory_total"]
         each = (
             f", {format_size(memory)} each"
             if memory and len(names) > 1

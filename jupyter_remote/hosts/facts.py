@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..agent import gpus
 from .shell_probe import newest_first, parse
 
 if TYPE_CHECKING:
     from ..config_models import HostConfig
 
+# What is asked of each NVIDIA GPU, by the words of `agent/gpus.py`.
+GPU_FIELDS = ("index", "name", "memory.total", "driver_version", "compute_mode")
 _UNKNOWN_PATH = re.compile(r"/\$[A-Za-z_]")
 
 
@@ -191,21 +194,15 @@ class Facts:
 
     @cached_property
     def gpus(self) -> list[dict[str, Any]]:
-        """The NVIDIA GPUs: `index`, `name`, `memory` in bytes (None where the card doesn't tell), `mode`."""
-        rows = []
+        """The NVIDIA GPUs: `index`, `name`, `memory_total` in bytes (None where one doesn't tell), `mode`."""
         answer = self.command("nvidia_query")
-        for line in answer.output.splitlines() if answer.well else ():
-            cells = [cell.strip() for cell in line.split(",")]
-            if len(cells) == 5 and cells[0].isdigit():
-                memory = int(float(cells[2])) << 20 if re.fullmatch(r"[\d.]+", cells[2]) else None
-                rows.append({"index": int(cells[0]), "name": cells[1], "memory": memory, "mode": cells[4]})
-        return rows
+        lines = answer.output.splitlines() if answer.well else ()
+        return [row for line in lines if (row := gpus.read_row(GPU_FIELDS, line)) is not None]
 
     @cached_property
     def mig(self) -> list[str]:
         """The MIG instances, as `nvidia-smi -L` names them."""
-        lines = self.command("nvidia_list").output.splitlines()
-        return [match[1] for line in lines if (match := re.match(r"\s+MIG (\S+)\s+Device", line))]
+        return [name for name, _ in gpus.read_instances(self.command("nvidia_list").output).values()]
 
     @cached_property
     def amd(self) -> list[str]:
@@ -277,7 +274,7 @@ def to_save(facts: Facts) -> dict[str, Any]:
         "home_size": disk and disk["total"],
         "gpu_info": facts.gpus[0]["name"] if facts.gpus else facts.amd[0] if facts.amd else None,
         "gpu_count": len(facts.gpus) or len(facts.amd),
-        "gpu_memory": facts.gpus[0]["memory"] if facts.gpus else None,
+        "gpu_memory": facts.gpus[0]["memory_total"] if facts.gpus else None,
         "driver": facts.driver,
         "cuda": facts.cuda,
         "containers": [name for name, why in facts.containers.items() if not why],

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..agent import gpus
 from ..agent import messages as m
 from ..errors import ProtocolError
-from .facts import Facts
+from .facts import GPU_FIELDS, Facts
 from .shell_probe import FIND_PYTHONS, SEE_PATH
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ _PODMAN = (
     'for f in /etc/subuid /etc/subgid; do grep -qE "^(`id -un`|$u):" $f || '
     '{ echo "$f has no line for `id -un`"; exit 1; }; done; podman --version'
 )
-_GPU_COLUMNS = "index,name,memory.total,driver_version,compute_mode"
 
 _COMMANDS: dict[str, list[str]] = {
     "pythons": ["sh", "-c", FIND_PYTHONS],
@@ -83,7 +83,7 @@ _COMMANDS: dict[str, list[str]] = {
     "charmap": ["locale", "charmap"],
     "quota": ["quota", "-w"],
     "nvidia": ["nvidia-smi"],
-    "nvidia_query": ["nvidia-smi", f"--query-gpu={_GPU_COLUMNS}", "--format=csv,noheader,nounits"],
+    "nvidia_query": ["nvidia-smi", *gpus.query(GPU_FIELDS)],
     "nvidia_list": ["nvidia-smi", "-L"],
     "nvcc": ["nvcc", "--version"],
     "mps": ["sh", "-c", "ps -e -o user= -o args= | grep '[n]vidia-cuda-mps-control'"],

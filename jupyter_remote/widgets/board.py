@@ -210,6 +210,12 @@ class CampaignBoard(Shown):
     def _draw(self) -> None:
         if self._widget is None or self._closed:
             return
+        try:
+            self._draw_all()
+        except Exception as error:  # it is drawn again soon, and then all may be well
+            self._top.value = box(error_html(error))
+
+    def _draw_all(self) -> None:
         with self._lock:
             matrix = self.matrix
             self._top.value = box(self._head())

@@ -136,7 +136,8 @@ class HostPicker(Shown):
         whole = parts["whole"]
         self._parts = parts
         parts["filter"].observe(lambda _: self._draw(), "value")
-        parts["filter"].on_submit(lambda _: self._entered())
+        # `on_submit` is deprecated, and the value that it is to be replaced by changes with each letter.
+        parts["filter"].on_msg(lambda _, said, __: self._entered() if said.get("event") == "submit" else None)
         parts["list"].observe(lambda _: self._draw_choice(), "value")
         for name, act in (
             ("use", self._use),
@@ -246,7 +247,7 @@ class HostPicker(Shown):
         line, chosen = self._line(), default_host.get()
         self._parts["own"].value = box(Html(f"<div>{escaped(_own(chosen))}</div>"))
         why = [
-            f"{host}: {news.why}"
+            f"{host}: {news.why.removeprefix(f'{host}: ')}"
             for host in (line.hosts if line else ())
             if (news := self._news.get(host)) is not None and news.why
         ]

@@ -18,7 +18,7 @@ _ROWS = 8
 _BUTTONS = {
     "use": (
         "Use for this notebook",
-        "%%remote without a name runs there; Enter in the box above does the same",
+        "%%remote without a name runs there; Enter in the box or the list above does the same",
     ),
     "forget": ("No default", "%%remote needs a name again"),
     "refresh": ("Refresh", "ask the hosts that the list shows how they are"),
@@ -37,8 +37,10 @@ def make_parts() -> dict[str, Any]:
     parts: dict[str, Any] = {
         name: w.Button(description=label, tooltip=help) for name, (label, help) in _BUTTONS.items()
     }
+    # The list's Enter presses it: `labextension/src/notebook/widgetKeys.ts`.
+    parts["use"].add_class("jr-picker-use")
     wide = {"width": "auto"}
-    # Text it must be: JupyterLab takes the arrow keys from whatever else has the focus in a notebook.
+    # Text it must be: without our extension JupyterLab takes the arrow keys from whatever else has the focus.
     parts["filter"] = w.Combobox(
         placeholder="name or words; Enter chooses", continuous_update=True, layout={"width": "24em"}
     )

@@ -43,7 +43,7 @@ SINGLE = 12
 KEPT_LINES = 20
 BUTTONS = {
     "interrupt": "interrupt its code (SIGINT); pressed again: end its processes (TERM, then KILL)",
-    "detach": "close this view; the run goes on",
+    "detach": "close this view; a run that has not ended goes on",
     "pull": "bring its files here",
     "rerun": "run it again, with the workspace as it is now",
     "label": "give it a label",
@@ -131,6 +131,12 @@ class RunView(Shown):
     def _draw(self) -> None:
         if self._widget is None:
             return
+        try:
+            self._draw_all()
+        except Exception as error:  # it is drawn again soon, and then all may be well
+            self._top.value = box(error_html(error))
+
+    def _draw_all(self) -> None:
         with self._lock:
             if self._closed:
                 return
@@ -143,11 +149,17 @@ class RunView(Shown):
             tail = self._follower.tail
             self._log.value = box(log_html(tail.text(), cut=tail.cut))
             self._gallery.draw(self._follower.pictures.values(), self._follower.artifacts)
-            self._bar.enable("interrupt", not self._follower.over)
-            self._bar.rename("interrupt", "stop" if self._presses else "interrupt")
+            self._draw_bar()
         if self._follower.over and self._follower.looked and not self._kept:
             self._kept = True
             self.keep_copy()  # with its end the notebook is saved
+
+    def _draw_bar(self) -> None:
+        over = self._follower.over
+        self._bar.enable("interrupt", not over and self._follower.run is not None)
+        self._bar.rename("interrupt", "stop" if self._presses else "interrupt")
+        # Of a run that has ended there is nothing to detach from, but still a view to close.
+        self._bar.rename("detach", "close" if over else "detach")
 
     def _kept_pictures(self) -> Html:
         if self._widget is None:
@@ -228,7 +240,7 @@ class RunView(Shown):
 
     def _press(self, presses: int) -> str:
         if self._follower.run is None:
-            raise RemoteError(f"{self.host} has not answered yet", hint="Press again when it has.")
+            raise RemoteError(f"{self.host} has not answered yet", hint="Try again when it has.")
         if presses == 1:
             self._follower.run.interrupt()
             return "interrupted; once more ends its processes"

@@ -33,12 +33,15 @@ AT_ONCE = 16
 MOST_RUNS = 1000
 NEWEST = 50
 
-# Called with whether the history has changed since the last call, from the feed's thread.
+# Called with whether the history has changed since the last call, from the feed's thread. It shows errors of
+# its own: whoever looks at it is to know.
 Told = Callable[[bool], None]
 
 
 class Feed:
     """Looks, and tells. Use `FEED`: a second one would ask the hosts a second time.
+
+    What it knows of hosts ends with its looking: who looks later wants them asked at once.
 
     Attributes:
         silent: why a host could not be asked, by its name.
@@ -62,6 +65,8 @@ class Feed:
             if told not in self._told:
                 self._told.append(told)
             if self._thread is None:
+                for known in (self.silent, self._due, self._new_due, self._fails, self._last):
+                    known.clear()
                 self._thread = threading.Thread(target=self._look_on, name="jupyter-remote runs", daemon=True)
                 self._thread.start()
         self._wake.set()
@@ -99,8 +104,7 @@ class Feed:
                 try:
                     one(now != before)
                 except Exception as error:  # one widget that can't be drawn is no reason for others to stop
-                    self.unsubscribe(one)
-                    print(f"jupyter_remote: a view of runs has ended: {error!r}", file=sys.stderr)
+                    print(f"jupyter_remote: a view of runs can't be drawn: {error!r}", file=sys.stderr)
             before = now
             with suppress(HistoryError):
                 self._ask_hosts()

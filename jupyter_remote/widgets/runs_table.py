@@ -15,7 +15,7 @@ import ipywidgets
 
 from .. import history
 from ..errors import HistoryError
-from ..history_rows import STATES, Row
+from ..history_rows import STATES, UNFINISHED, Row
 from ..history_store import Query
 from . import run_actions, run_words
 from .audience import Audience
@@ -64,7 +64,7 @@ class RunsTable(Shown):
         self._lock = threading.RLock()
         self._error: Exception | None = None
         self._details: RunView | ipywidgets.DOMWidget | None = None
-        self._filling = False
+        self._filling = self._stale = False
         self._closed = False
         self._audience: Audience | None = None
         self._read()
@@ -163,10 +163,15 @@ class RunsTable(Shown):
             self.keep_copy()
             return
         with self._lock:
-            if changed:
-                self._read()
-                self._fill_menus()
-            self._draw()
+            self._stale = self._stale or changed
+            try:
+                if self._stale:
+                    self._read()
+                    self._fill_menus()
+                self._draw()
+                self._stale = False
+            except Exception as error:  # it is looked at again soon, and then all may be well
+                self._bar.beside(error_html(error))
 
     def _read(self) -> None:
         query = Query(campaign=self.wish.campaign, host=self.wish.host, limit=self._limit)
@@ -204,6 +209,8 @@ class RunsTable(Shown):
         for word in BUTTONS:
             low, high = _NEEDS.get(word, (1, None))
             self._bar.enable(word, low <= number and (high is None or number <= high))
+        ended = {row["id"] for row in self._rows if row["state"] not in UNFINISHED}
+        self._bar.enable("stop", not ended.issuperset(self._selected))
         if number == 1:
             said: object = f"run {self.selected[0]}"
         else:

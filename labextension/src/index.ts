@@ -5,6 +5,7 @@ import { filesPlugin } from './elsewhere/files';
 import { noticesPlugin } from './elsewhere/notices';
 import { statusPlugin } from './elsewhere/status';
 import { notebookPlugin } from './notebook/plugin';
+import { widgetKeysPlugin } from './notebook/widgetKeys';
 import { panelPlugin } from './panel/plugin';
 import { viewsPlugin } from './run/plugin';
 import { statePlugin } from './state/plugin';
@@ -15,6 +16,7 @@ const plugins: JupyterFrontEndPlugin<any>[] = [
   panelPlugin,
   viewsPlugin,
   notebookPlugin,
+  widgetKeysPlugin,
   statusPlugin,
   noticesPlugin,
   filesPlugin

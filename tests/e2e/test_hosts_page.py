@@ -70,7 +70,17 @@ def test_a_host_is_picked_and_watched(notebook: Open, box: Box) -> None:
     picker = lab.output(2)
     hosts = picker.locator("select")
     expect(hosts).to_contain_text("box  ✓ ready  2/2 GPUs free".replace(" ", "\N{NO-BREAK SPACE}"))
-    # By keyboard alone: JupyterLab leaves the arrows and letters to a box for text, and to nothing else.
+    # By keyboard alone: the arrow keys move in the list, and Enter chooses.
+    names = [text.split()[0] for text in hosts.locator("option").all_inner_texts()]
+    hosts.focus()
+    for _ in names:
+        keyboard.press("ArrowUp")
+    keyboard.press("ArrowDown")
+    keyboard.press("Enter")
+    expect(picker).to_contain_text(f"%%remote without a name runs on {names[1]}.")
+    expect(hosts).to_be_focused()
+    picture(lab, "picker-list")
+    # In the box for text as well, by letters.
     field = picker.get_by_placeholder("Enter chooses")
     field.focus()
     keyboard.type("other")

@@ -134,8 +134,10 @@ def test_a_start_that_is_sent_twice_is_one(fleet: Fleet) -> None:
     assert again.wait().ok
     assert len(first.runs) == 1
     # Another start of that name is another campaign, whose driver takes the place at once.
-    assert fleet.start({"name": "s", "shell": "true"}, hosts="one").wait().ok
-    assert len(first.runs) == 2
+    second = fleet.start({"name": "s", "shell": "true"}, hosts="one")
+    assert second.wait().ok
+    assert [len(one.runs) for one in (first, again, second)] == [1, 1, 1]
+    assert first.runs == again.runs != second.runs
     folder = fleet.state("one") / "campaigns" / "sweep"
     await_true(lambda: not alive(fleet.driver("one")))
     assert fleet.call("clean", "one", "--yes")[0] == 0

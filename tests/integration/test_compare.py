@@ -11,6 +11,7 @@ from two_hosts import Bench
 
 import jupyter_remote
 from jupyter_remote import history
+from jupyter_remote.campaigns.campaign import Campaign
 from jupyter_remote.errors import UsageError
 from jupyter_remote.run import Run
 
@@ -194,3 +195,29 @@ def test_a_campaign_is_compared_by_its_steps_and_reported_with_its_states(bench:
     assert "<h1>Campaign sweep</h1>" in page
     table = page[page.index("<h2>States</h2>") : page.index("<h2>Side by side</h2>")]
     assert (table.count("✓ finished"), table.count("✗ failed (4)"), table.count("skipped")) == (3, 1, 1)
+
+
+def test_of_campaigns_of_one_name_the_newest_is_compared_and_an_older_one_by_id(bench: Bench) -> None:
+    def start(*lrs: float) -> Campaign:
+        shell = "echo loss={lr} step=1"
+        steps = [{"name": "train", "shell": shell, "matrix": {"lr": list(lrs)}}]
+        campaign = jupyter_remote.campaign({"name": "sweep", "steps": steps}, "one")
+        assert isinstance(campaign, Campaign)
+        assert campaign.wait().ok
+        return campaign
+
+    def losses(word: str) -> list[float]:
+        return sorted(run["metrics"]["loss"] for run in bench.ask("compare", "--campaign", word)["runs"])
+
+    older = start(0.1, 0.2)
+    assert losses("sweep") == [0.1, 0.2]
+    newer = start(0.3)
+    assert losses("sweep") == [0.3]
+    assert len(older.runs) == 2 and len(newer.runs) == 1
+    before = str(older.runs[0]["id"])
+    assert losses(older.id) == losses(older.id[:8]) == losses(before) == [0.1, 0.2]
+    page = jupyter_remote.report(campaign=before).html()
+    assert "<h1>Campaign sweep</h1>" in page and "train[lr=0.3]" not in page
+    run = bench.remote().run_cell("1").wait()
+    code, _, err = bench.call("compare", "--campaign", run.id)
+    assert code == 2 and "is no step of a campaign" in err

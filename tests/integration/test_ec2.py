@@ -24,6 +24,7 @@ from jupyter_remote.errors import ConfigError, ConnectError, HostUnreachable, La
 from jupyter_remote.hosts import ec2
 from jupyter_remote.pool import connect
 from jupyter_remote.remote import Remote
+from jupyter_remote.widgets.picker import HostPicker
 
 pytestmark = pytest.mark.slow
 
@@ -268,6 +269,38 @@ def test_a_machine_with_runs_is_stopped_only_by_force(
 def test_other_hosts_can_not_be_started(cloud: Cloud, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["start", "local"]) == UsageError.exit_code
     assert "local is this machine: only hosts of type ec2 can be started" in capfd.readouterr().err
+
+
+def test_the_picker_starts_and_stops_a_machine(cloud: Cloud) -> None:
+    picker = HostPicker()
+    assert picker.widget is not None
+    parts = picker._parts
+
+    def usable(host: str) -> set[str]:
+        parts["list"].value = host
+        return {name for name in ("start", "stop") if not parts[name].disabled}
+
+    def said(words: str) -> None:
+        assert f"%remote {words}" in parts["said"].value
+
+    try:
+        assert usable("local") == set() and usable("trainer") == {"start", "stop"}
+        parts["start"].click()
+        said("start trainer")
+        assert "its sshd answers" in parts["said"].value
+        assert cloud.state == "running"
+        await_true(lambda: "ready" in dict(map(reversed, parts["list"].options))["trainer"])
+        parts["stop"].click()
+        said("stop trainer")
+        assert cloud.state == "stopped"
+        await_true(lambda: "unreachable" in dict(map(reversed, parts["list"].options))["trainer"])
+        assert f"</span> trainer: the machine {cloud.instance} is stopped" in parts["why"].value
+        assert usable("trainer") == {"start", "stop"}
+    finally:
+        for thread in picker._asking:
+            thread.join()
+        parts["whole"].close()
+        connect("local").close()
 
 
 def _fake_sudo(cloud: Cloud, text: str) -> Path:

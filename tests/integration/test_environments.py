@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -310,6 +312,30 @@ def test_one_that_a_session_uses_stays(lab: Lab) -> None:
     assert lab.listed() == [] and json.loads((lab.root / "names.json").read_text()) == {}
     code, _, err = lab.cli("remove", "local", "lab")
     assert code == 2 and "there is no environment 'lab'" in err
+
+
+def test_who_is_about_to_end_is_waited_for(lab: Lab) -> None:
+    """A supervisor ends a moment after its run's end is told, and holds the environment until then."""
+    lab.made()
+    using = os.open(lab.root / f"{lab.listed()[0]['digest']}.lock", os.O_RDONLY)
+    fcntl.flock(using, fcntl.LOCK_SH)
+    with ThreadPoolExecutor(1) as pool:
+        removing = pool.submit(environments.remove, lab.remote, "lab")
+        await_true(lambda: removing.done() or is_locked(lab.root / "names.lock"))
+        os.close(using)
+        removing.result()
+    assert lab.listed() == []
+
+
+def is_locked(path: Path) -> bool:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def test_force_removes_it_under_a_session(lab: Lab) -> None:

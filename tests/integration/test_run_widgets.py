@@ -66,6 +66,11 @@ def said(widget: Shown) -> str:
     return "\n".join(texts)
 
 
+def usable(view: RunView) -> list[str]:
+    """The buttons that can be pressed, as they are called now."""
+    return [str(one.description) for one in view._bar._buttons.values() if not one.disabled]
+
+
 def shows(widget: Shown, text: str) -> None:
     await_true(lambda: text in said(widget))
 
@@ -75,10 +80,14 @@ def test_runs_are_stopped_run_again_and_labelled_from_the_table(here: Remote) ->
     run.detach()
     table = jupyter_remote.runs_table()
     shows(table, "running")
+    stop = table._bar._buttons["stop"]
+    assert stop.disabled
     table.select(run.id)
+    assert not stop.disabled
     table.act("stop")
     shows(table, f"{run.id}: stopped")
     await_true(lambda: table.rows[0]["state"] == "stopped")
+    await_true(lambda: stop.disabled)  # there is nothing to be stopped any more
     (Path.cwd() / "go").touch()
     table.act("rerun")
     await_true(lambda: {one["state"] for one in table.rows} == {"stopped", "finished"})
@@ -139,10 +148,12 @@ def test_a_view_shows_bars_metrics_pictures_and_the_end(here: Remote) -> None:
     shows(view, "epoch 3/3")
     shows(view, 'class="jr-path"')
     assert "epoch 1/3" not in said(view)
+    assert usable(view) == ["interrupt", "detach", "pull", "rerun", "label"]
     await_true(lambda: len(view._gallery._row.children) == 1)
     (here.workspace / "go").touch()
     here.run_cell("", session="other")
     shows(view, "ZeroDivisionError")
+    await_true(lambda: usable(view) == ["close", "pull", "rerun", "label"])
     await_true(lambda: view._follower.looked)
     # What is left when there are no widgets.
     assert "failed (exit 1)" in view.text() and "ZeroDivisionError" in view.text()
@@ -194,6 +205,19 @@ def test_of_1000_runs_a_page_is_sent_and_then_what_changes(here: Remote, page: P
     table.close()
 
 
+def test_what_can_not_be_drawn_is_said_in_the_view_which_goes_on(here: Remote) -> None:
+    table = jupyter_remote.runs_table()
+    assert table.widget is not None
+    row = {"id": "20261122-001638-7f3a", "host": "far", "state": "finished", "label": "odd"}
+    history.note([{**row, "started": "soon"}])  # no program of ours writes that
+    shows(table, "✗</span> TypeError")
+    history.note([{**row, "started": 1.0, "seconds": 2.0}])
+    shows(table, "1–1 of 1 runs")
+    await_true(lambda: "TypeError" not in said(table))
+    assert "finished" in said(table)
+    table.close()
+
+
 def test_a_host_that_does_not_answer_is_named_and_asked_less_and_less(here: Remote) -> None:
     row = {"id": "20261122-001638-7f3a", "host": "gone", "state": "running", "started": time.time()}
     history.note([row])
@@ -208,8 +232,14 @@ def test_a_host_that_does_not_answer_is_named_and_asked_less_and_less(here: Remo
     history.note([{"id": row["id"], "state": "lost"}])
     FEED.hurry()
     await_true(lambda: table.rows[0]["state"] == "lost")
-    FEED.silent.clear()
     table.close()
+    # Who looks later has hosts asked at once, whatever they did before.
+    await_true(lambda: not FEED.looking and not FEED._asking)
+    assert FEED._fails.get("gone")
+    again = jupyter_remote.runs_table()
+    again.resume()
+    assert not FEED._fails and not FEED.silent
+    again.close()
 
 
 def test_the_ladder_of_a_view(here: Remote) -> None:

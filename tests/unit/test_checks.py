@@ -92,4 +92,6 @@ def test_the_real_h200_is_understood() -> None:
     }
     found = facts({"commands": said_by, "files": {"/proc/driver/nvidia/version": None}})
     assert (found.driver, found.cuda, found.mig) == ("580.159.04", "13.0", [])
-    assert found.gpus == [{"index": 0, "name": "NVIDIA H200", "memory": 143771 << 20, "mode": "Default"}]
+    (gpu,) = found.gpus
+    assert (gpu["index"], gpu["name"], gpu["mode"]) == (0, "NVIDIA H200", "Default")
+    assert gpu["memory_total"] == 143771 << 20

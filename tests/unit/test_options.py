@@ -119,9 +119,12 @@ def test_options_may_come_before_the_host() -> None:
     [
         ("h --script train.py", ("train.py",)),
         (
-            "h --quiet --script train.py --epochs 3 --quiet -- x",
-            ("train.py", "--epochs", "3", "--quiet", "--", "x"),
+            "h --quiet --script train.py --epochs 3 -o x -- --quiet",
+            ("train.py", "--epochs", "3", "-o", "x", "--", "--quiet"),
         ),
+        # Directly after the file the dashes are ours, as between options and a program.
+        ("h --script train.py -- --quiet --label=x", ("train.py", "--quiet", "--label=x")),
+        ("h --script train.py -- -- x", ("train.py", "--", "x")),
         ("h --script=train.py -v", ("train.py", "-v")),
     ],
 )
@@ -150,6 +153,12 @@ def test_a_value_that_looks_like_script_is_a_value() -> None:
         ("a b", "unexpected extra argument"),
         ("h --session", "--session"),
         ("h --script", "--script needs a FILE"),
+        (
+            "h --script train.py --lr 1 --gpus 2",
+            "--gpus comes after --script train.py: put it before --script if it is meant for us, or all that "
+            "is the program's after --: --script train.py -- --lr 1 --gpus 2",
+        ),
+        ("h --script=train.py --label=x", "--label=x comes after --script train.py"),
         ("h --session 'a b'", "'a b' is not a session's name"),
         ("h --session --fresh", "'--fresh' is not a session's name"),
         ("h --env A", "'A' has no KEY=VALUE form"),

@@ -50,6 +50,15 @@ def test_lines_have_the_points_and_bars_the_last_values() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["dgx01", "dgx02", "dgx03"]
 
 
+@pytest.mark.parametrize(("last", "whole"), [(3.0, True), (2.5, False)])
+def test_between_whole_steps_nothing_is_named(last: float, whole: bool) -> None:
+    compared, _ = curves(2)
+    steps = [1.0, 2.0, last]
+    points = {(run.id, "val_loss"): Series("val_loss", steps, steps, [3.0, 2.0, 1.0]) for run in compared}
+    (axes, *_) = draw(compared, "val_loss", points=points, by="host").axes
+    assert all(tick.is_integer() for tick in map(float, axes.get_xticks())) == whole
+
+
 def test_no_value_is_a_gap_and_a_point_between_gaps_is_marked() -> None:
     line = drawn(2, steps=60, metric="val_loss").axes[0].lines[1]
     assert [n for n, value in enumerate(line.get_ydata()) if math.isnan(value)] == [3, 5]

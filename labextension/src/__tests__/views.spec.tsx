@@ -67,6 +67,9 @@ test('the keys of a tree', () => {
 test('axes have round numbers, curves have gaps', () => {
   expect(ticks({ low: 0, high: 1 })).toEqual([0, 0.5, 1]);
   expect(ticks({ low: 13, high: 187 })).toEqual([50, 100, 150]);
+  expect(ticks({ low: 1, high: 3 })).toEqual([1, 1.5, 2, 2.5, 3]);
+  expect(ticks({ low: 1, high: 3 }, true)).toEqual([1, 2, 3]);
+  expect(ticks({ low: 0.9, high: 1.1 }, true)).toEqual([1]);
   expect(range([null, 3, NaN, 1])).toEqual({ low: 1, high: 3 });
   expect(range([])).toEqual({ low: 0, high: 1 });
   expect(range([2]).low).toBeLessThan(2);

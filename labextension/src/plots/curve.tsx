@@ -32,6 +32,8 @@ export const CurvePicture = React.memo(function CurvePicture(props: { title: str
     steps: curve.steps.some(step => step !== null) ? curve.steps : curve.values.map((_, index) => index)
   }));
   const x = range(curves.flatMap(curve => curve.steps));
+  // Between two epochs there is nothing to be named.
+  const whole = curves.every(curve => curve.steps.every(step => step === null || Number.isInteger(step)));
   const y = range(curves.flatMap(curve => curve.values));
   const place = (px: number, py: number): [number, number] => [
     LEFT + ((px - x.low) / (x.high - x.low)) * (W - LEFT - 8),
@@ -53,7 +55,7 @@ export const CurvePicture = React.memo(function CurvePicture(props: { title: str
             </text>
           </g>
         ))}
-        {ticks(x).map(tick => (
+        {ticks(x, whole).map(tick => (
           <text key={tick} x={place(tick, y.low)[0]} y={H - 6} textAnchor="middle">
             {number(tick)}
           </text>

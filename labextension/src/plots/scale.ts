@@ -25,11 +25,12 @@ export function range(values: Iterable<number | null>): IRange {
   return { low, high };
 }
 
-/** About `count` round numbers inside of a range. */
-export function ticks({ low, high }: IRange, count = 4): number[] {
+/** About `count` round numbers inside of a range; whole ones only where there is nothing between. */
+export function ticks({ low, high }: IRange, whole = false, count = 4): number[] {
   const rough = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map(factor => factor * power).find(one => one >= rough) ?? rough;
+  const round = [1, 2, 5, 10].map(factor => factor * power).find(one => one >= rough) ?? rough;
+  const step = whole ? Math.max(1, round) : round;
   const found: number[] = [];
   for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-9; at += step) {
     found.push(Number(at.toPrecision(12)));
