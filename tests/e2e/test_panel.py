@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_gpus import provide
-from lab import Lab
 from panel import Panel, change_host, start_run
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from sshd import HOST, SshHost, ssh_host
 
 PASSWORD = "c4n4ry-pa55 w0rd"
-BUILT = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "jupyter-remote" / "package.json"
 
 TRAINING = """
 import pathlib, struct, time, zlib
@@ -48,36 +43,8 @@ for number in range(3000):
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-@pytest.fixture
-def panel(page: Page, ssh_host: SshHost, tmp_path: Path) -> Iterator[Panel]:
-    """A JupyterLab of its own, in which nothing has been configured yet; `local` has two GPUs."""
-    if not BUILT.exists():
-        reason = "the panel is not built (scripts/panel says why)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    provide(tmp_path / "gpus", tmp_path / "bin", "nvidia-smi").use(1, 31_000, 63)
-    config = tmp_path / "ssh_config"
-    known = f"UserKnownHostsFile {tmp_path / 'known_hosts'}\n  GlobalKnownHostsFile /dev/null"
-    config.write_text(f"Host *\n  {known}\n  IdentityFile {tmp_path / 'none'}\n  IdentitiesOnly yes\n")
-    env = {
-        "JUPYTER_REMOTE_SSH_CONFIG": str(config),
-        "JUPYTER_REMOTE_CONFIG_DIR": str(tmp_path / "config"),
-        "JUPYTER_DATA_DIR": str(tmp_path / "data"),
-        "JUPYTER_REMOTE_STATE": str(tmp_path / "state"),
-        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
-    }
-    lab = Lab.start(tmp_path, env)
-    panel = Panel(page, lab)
-    panel.open()
-    yield panel
-    page.close()
-    panel.end()
-    lab.stop()
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root: it makes a PAM service")
-def test_the_first_host_is_added_in_the_page(panel: Panel, ssh_host: SshHost) -> None:
+def test_the_first_host_is_added_in_the_page(ssh_host: SshHost, panel: Panel) -> None:
     pam = [
         "auth required pam_unix.so nodelay",
         "account required pam_permit.so",

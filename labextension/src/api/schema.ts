@@ -697,6 +697,8 @@ export interface components {
             host: string;
             operation: string | null;
             run: string | null;
+            /** @description for people: why it is asked again; empty the first time */
+            why: string;
             created: number;
         };
         Prompts: {
