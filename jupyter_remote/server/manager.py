@@ -21,6 +21,7 @@ from ..errors import RemoteError
 from ..transports import prompt
 from ..whereabouts import Found
 from . import artifacts
+from .batch import Batch
 from .bridge import Bridge
 from .curves import Curves, link_to
 from .following import Following
@@ -72,6 +73,7 @@ class Manager:
         self.following = Following(self.bridge, self.prompts, output_limit, self.hub.wake)
         self.host_actions = HostActions(self.hosts, self.bridge, self.operations)
         self.run_actions = RunActions(root, lambda found: self.bridge.post(self._begun, found))
+        self.batch = Batch(self.run_actions.work)
         self.curves = Curves()
         # What each page watches: hosts by name, runs by id.
         self.wishes: dict[object, Callable[[], tuple[set[str], set[str]]]] = {}

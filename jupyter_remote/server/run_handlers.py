@@ -49,6 +49,15 @@ class RunActionHandler(ApiHandler):
         self.start(action, work, host=options.get("host") or found.host, run=run)
 
 
+class BatchHandler(ApiHandler):
+    template = "/batch"
+
+    @permitted("execute")
+    async def post(self) -> None:
+        body = self.body()
+        self.start(body["action"], self.manager.batch.work(body))
+
+
 class OutputHandler(ApiHandler):
     template = "/runs/{run}/output"
 
@@ -143,4 +152,5 @@ HANDLERS: tuple[type[ApiHandler], ...] = (
     ArtifactHandler,
     CompareHandler,
     RunActionHandler,
+    BatchHandler,
 )

@@ -159,7 +159,7 @@ def test_metrics_artifacts_and_comparison(panel: Panel) -> None:
     rows = panel.node.get_by_role("option")
     rows.filter(has_text="rate 0.5").click()
     rows.filter(has_text="rate 0.8").click(modifiers=["Control"])
-    panel.node.get_by_role("button", name="Compare").click()
+    panel.node.get_by_role("toolbar").get_by_role("button", name="Compare").click()
     comparison = panel.page.locator(".jr-Compare")
     expect(comparison.locator("tbody tr")).to_have_count(2)
     expect(comparison.locator("td.jr-mod-best").first).to_contain_text("★")
@@ -172,6 +172,67 @@ def test_metrics_artifacts_and_comparison(panel: Panel) -> None:
     expect(panel.open_run(runs[1]).locator(".jr-Log")).to_contain_text("step=19 ")
     panel.picture("log-dark")
     assert panel.accessible(".jr-Run") == []
+
+
+def test_several_runs_are_chosen_and_changed_together(panel: Panel) -> None:
+    for number in (1, 2):
+        start_run(panel.lab, "local", f"print({number})", label=f"small {number}")
+    start_run(panel.lab, "local", "import time\ntime.sleep(600)", label="long one")
+    rows = panel.node.get_by_role("option")
+    chosen = panel.node.locator("[role=option][aria-selected=true]")
+    bar = panel.node.get_by_role("toolbar", name="Chosen runs")
+    panel.node.get_by_label("Filter runs").fill("small")
+    expect(rows.and_(panel.node.locator(".jr-mod-finished"))).to_have_count(2)
+    panel.node.get_by_label("Filter runs").fill("")
+    # By the mouse: one, one more, and up to there.
+    rows.filter(has_text="small 1").click()
+    expect(chosen).to_have_count(1)
+    rows.filter(has_text="long one").click(modifiers=["Control"])
+    expect(chosen).to_have_count(2)
+    rows.filter(has_text="small 1").click()
+    rows.filter(has_text="long one").click(modifiers=["Shift"])
+    expect(chosen).to_have_count(3)
+    # The same by the keyboard, from the newest down.
+    panel.page.keyboard.press("Escape")
+    expect(chosen).to_have_count(0)
+    for key in (
+        "Home",
+        "Shift+ArrowDown",
+        "Shift+ArrowDown",
+        "Shift+ArrowUp",
+        "Control+ArrowDown",
+        "Control+Space",
+    ):
+        panel.page.keyboard.press(key)
+    expect(chosen).to_have_count(3)
+    expect(bar).to_contain_text("3 chosen")
+    panel.picture("chosen")
+    assert panel.accessible("#jupyter-remote-panel") == []
+    bar.get_by_role("button", name="Label…").click()
+    dialog = panel.dialog("Label of 3 runs")
+    dialog.locator("input").fill("together")
+    dialog.locator("input").press("Enter")
+    expect(rows.filter(has_text="together")).to_have_count(3)
+    # One of them goes on, and is refused; the others are in the trash.
+    bar.get_by_role("button", name="Delete").click()
+    refused = panel.dialog("1 of 3 runs was refused")
+    expect(refused).to_contain_text("together (local)")
+    panel.picture("refused")
+    assert panel.accessible(".jp-Dialog") == []
+    panel.press(refused, "Close")
+    expect(rows.filter(has_text="together")).to_have_count(1)
+    rows.filter(has_text="together").click()
+    bar.get_by_role("button", name="Stop").click()
+    panel.press(panel.dialog("Stop this run?"), "Stop")
+    expect(rows.filter(has_text="together")).to_have_class(re.compile("jr-mod-stopped"))
+    panel.node.get_by_role("button", name="Trash").click()
+    expect(rows.filter(has_text="together")).to_have_count(2)
+    rows.first.click()
+    panel.page.keyboard.press("Control+a")
+    bar.get_by_role("button", name="Restore").click()
+    expect(rows).to_have_count(0)
+    panel.node.get_by_role("button", name="Trash").click()
+    expect(rows.filter(has_text="together")).to_have_count(3)
 
 
 __all__ = ["ssh_host"]

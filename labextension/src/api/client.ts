@@ -122,6 +122,11 @@ export class RemoteClient {
     return this.ask('POST', ['runs', id, action], {}, options);
   }
 
+  /** The same with several runs; the result says which were refused. */
+  actOnRuns(action: M.RunsAction['action'], runs: readonly string[], label?: string): Promise<M.Operation> {
+    return this.ask('POST', ['batch'], {}, { action, runs, label });
+  }
+
   output(id: string, fromLine: number, lines: number): Promise<M.Output> {
     return this.ask('GET', ['runs', id, 'output'], { from_line: fromLine, lines });
   }

@@ -272,6 +272,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The same with several runs, on whichever hosts. The operation succeeds when it has been tried with all of them; its
+         *     result says with which it was done, and which were refused and why.
+         */
+        post: operations["actOnRuns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/runs/{run}/output": {
         parameters: {
             query?: never;
@@ -670,6 +690,10 @@ export interface components {
             folder?: string;
             /** @description names of sessions */
             stopped?: string[];
+            /** @description batch: with which runs it was done */
+            done?: components["schemas"]["RunId"][];
+            /** @description batch: the others */
+            refused?: components["schemas"]["Refusal"][];
         };
         Operations: {
             operations: components["schemas"]["Operation"][];
@@ -804,6 +828,19 @@ export interface components {
             host?: components["schemas"]["HostName"] | null;
             /** @description pull: these artifacts; all when absent */
             paths?: string[];
+        };
+        RunsAction: {
+            /** @enum {string} */
+            action: "interrupt" | "stop" | "delete" | "restore" | "purge" | "label" | "pull";
+            runs: components["schemas"]["RunId"][];
+            /** @description label: the same for all; an empty one takes theirs away */
+            label?: string;
+        };
+        Refusal: {
+            run: components["schemas"]["RunId"];
+            /** @description null when nobody here knows the run */
+            host: string | null;
+            problem: components["schemas"]["Problem"];
         };
         /**
          * @description One line as a terminal shows it: what `\r` and moves of the cursor have overwritten is gone. Colours (ANSI SGR) stay, and
@@ -1506,6 +1543,23 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["RunActionOptions"];
+            };
+        };
+        responses: {
+            202: components["responses"]["Started"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    actOnRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunsAction"];
             };
         };
         responses: {

@@ -17,7 +17,7 @@ export function openHostMenu(commands: CommandRegistry, host: string, anchor: IP
 
 /** Opens the menu of one or several runs. */
 export function openRunMenu(commands: CommandRegistry, runs: string[], anchor: IPlace): void {
-  const one = runs.length === 1 ? [CommandIDs.openRun, CommandIDs.labelRun] : [CommandIDs.compare];
+  const one = runs.length === 1 ? [CommandIDs.openRun, CommandIDs.labelRun] : [CommandIDs.compare, CommandIDs.labelRun];
   const args: JSONObject = runs.length === 1 ? { run: runs[0], runs } : { runs };
   open(commands, [...one, '-', ...RUN.map(action => (action === '-' ? '-' : CommandIDs.run(action)))], args, anchor);
 }

@@ -207,12 +207,11 @@ export class Store {
       this.emitter.changed('runs');
     } else {
       this.runs.set(id, run);
-      if (!known) {
+      if (!known || known.deleted !== run.deleted || known.state !== run.state) {
+        // A new list also when the same are in it: others are shown now, or other things can be done with them.
         const ids = [...this._runIds];
         insertRun(ids, id);
         this._runIds = ids;
-      }
-      if (!known || known.deleted !== run.deleted || known.state !== run.state) {
         this.emitter.changed('runs');
       }
     }
