@@ -44,7 +44,8 @@ class Batch:
         action, ids, label = body["action"], list(dict.fromkeys(body["runs"])), body.get("label")
 
         def work(operation: Operation) -> dict[str, Any]:
-            rows = history.store().rows(ids)
+            # What is noted of a run that nobody knows (any more) is no run.
+            rows = {one: row for one, row in history.store().rows(ids).items() if row["host"]}
             found = [Found(one, rows[one]["host"], rows[one]) for one in ids if one in rows]
             refused: Refused = {
                 one: NotFound("it is not in the local history") for one in ids if one not in rows

@@ -59,13 +59,15 @@ class PanelLab:
         config = folder / "ssh_config"
         known = f"UserKnownHostsFile {self.known_hosts}\n  GlobalKnownHostsFile /dev/null"
         config.write_text(f"Host *\n  {known}\n  IdentityFile {folder / 'none'}\n  IdentitiesOnly yes\n")
+        self.state = folder / "state"
         env = {
             "JUPYTER_REMOTE_SSH_CONFIG": str(config),
             "JUPYTER_REMOTE_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
-            "JUPYTER_REMOTE_STATE": str(folder / "state"),
+            "JUPYTER_REMOTE_STATE": str(self.state),
             "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         }
+        self.env = {**os.environ, **env}
         self.lab = Lab.start(folder, env)
 
     def begin_anew(self) -> None:

@@ -5,10 +5,15 @@ type Schemas = components['schemas'];
 
 export type Artifact = Schemas['Artifact'];
 export type Artifacts = Schemas['Artifacts'];
+export type Campaign = Schemas['Campaign'];
+export type Campaigns = Schemas['Campaigns'];
 export type Comparison = Schemas['Comparison'];
 export type Display = Schemas['Display'];
 export type CellOutputs = Schemas['CellOutputs'];
+export type Environment = Schemas['Environment'];
+export type Environments = Schemas['Environments'];
 export type Finding = Schemas['Finding'];
+export type Forward = Schemas['Forward'];
 export type Gpu = Schemas['Gpu'];
 export type Host = Schemas['Host'];
 export type HostAction = Schemas['HostAction'];
@@ -17,6 +22,7 @@ export type HostDetail = Schemas['HostDetail'];
 export type Hosts = Schemas['Hosts'];
 export type Line = Schemas['Line'];
 export type Metrics = Schemas['Metrics'];
+export type NewForward = Schemas['NewForward'];
 export type NewHost = Schemas['NewHost'];
 export type NewRun = Schemas['NewRun'];
 export type Operation = Schemas['Operation'];
@@ -38,6 +44,7 @@ export type Series = Schemas['Series'];
 export type ServerMessage = Schemas['ServerMessage'];
 export type Session = Schemas['Session'];
 export type State = Schemas['State'];
+export type Step = Schemas['Step'];
 export type Version = Schemas['Version'];
 
 /** What a list of runs may be narrowed by. */

@@ -12,7 +12,7 @@ const RUN: (RunAction | '-')[] = ['attach', 'interrupt', 'stop', '-', 'pull', 'r
 /** Opens the menu of a host beside `anchor`. */
 export function openHostMenu(commands: CommandRegistry, host: string, anchor: IPlace): void {
   const ids = HOST.map(action => (action === '-' ? '-' : CommandIDs.host(action)));
-  open(commands, [...ids, CommandIDs.removeHost], { host }, anchor);
+  open(commands, [CommandIDs.openHost, '-', ...ids, CommandIDs.removeHost], { host }, anchor);
 }
 
 /** Opens the menu of one or several runs. */
