@@ -15,7 +15,7 @@ class RunsHandler(ApiHandler):
 
     @permitted("read")
     async def get(self) -> None:
-        self.answer(await self.manager.runs.listing(self.values()))
+        await self.answer_long(await self.manager.runs.listing(self.values()))
 
     @permitted("execute")
     async def post(self) -> None:
@@ -138,7 +138,7 @@ class CompareHandler(ApiHandler):
     async def get(self) -> None:
         values = self.values()
         ids = values["ids"].split(",")
-        self.answer(await self.manager.compared(ids, values.get("metric"), values["points"]))
+        await self.answer_long(await self.manager.compared(ids, values.get("metric"), values["points"]))
 
 
 HANDLERS: tuple[type[ApiHandler], ...] = (
