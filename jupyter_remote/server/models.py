@@ -41,7 +41,7 @@ def finite(value: float) -> float | str:
 
 
 def run_document(row: Row) -> dict[str, Any]:
-    """``Run``, from a row of the history. Of what is JSON there only what is shown is read: lists are long."""
+    """``Run``, from a row of the history; of its JSON only what is shown is read, for lists are long."""
     metrics, archives, source = row.get("metrics"), row.get("archives"), row.get("source")
     dirty = row.get("git_dirty")
     told: dict[str, Any] = json.loads(metrics) if metrics else {}
