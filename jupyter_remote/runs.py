@@ -19,7 +19,7 @@ from .errors import RemoteError, UsageError
 from .gpu_request import again as again_with
 from .history_rows import UNFINISHED, Row
 from .history_store import Query, Store
-from .many import ask_all
+from .many import ask_all, at_once
 from .whereabouts import Found, learn
 
 if TYPE_CHECKING:
@@ -209,19 +209,49 @@ def stop(found: Found) -> str:
         UsageError: the host has no such run.
         RemoteError: the host can't be asked, or the run does not end.
     """
-    remote = found.remote()
-    connection = remote.connection()
-    started = time.monotonic()
-    connection.ask(m.Signal(found.id, 2))
-    while True:
-        seen = settled(remote, list(records.records(remote, 1, ids=[found.id])))
+    answer = _stop_there(found.remote(), [found])[found.id]
+    if isinstance(answer, RemoteError):
+        raise answer
+    return answer
+
+
+def stop_all(found: Sequence[Found]) -> list[tuple[Found, RemoteError | None]]:
+    """Ends runs, wherever they are, all at the same time; returns each with what was wrong."""
+    by_host: dict[str, list[Found]] = {}
+    for one in found:
+        by_host.setdefault(one.host, []).append(one)
+    answers = at_once(list(by_host.values()), lambda there: _stop_there(there[0].remote(), there))
+    failed: dict[str, RemoteError] = {}
+    for there, answer in zip(by_host.values(), answers, strict=True):
+        for one in there:
+            error = answer if isinstance(answer, RemoteError) else answer[one.id]
+            if isinstance(error, RemoteError):
+                failed[one.id] = error
+    return [(one, failed.get(one.id)) for one in found]
+
+
+def _stop_there(remote: Remote, found: Sequence[Found]) -> dict[str, str | RemoteError]:
+    """The state in which each ended, or why it did not."""
+    connection, started = remote.connection(), time.monotonic()
+    answers: dict[str, str | RemoteError] = {}
+    for one, told in zip(found, at_once(found, lambda one: connection.ask(m.Signal(one.id, 2))), strict=True):
+        if isinstance(told, RemoteError):
+            answers[one.id] = told
+    while waiting := [one.id for one in found if one.id not in answers]:
+        seen = settled(remote, list(records.records(remote, len(waiting), ids=waiting)))
         learn(remote, seen)
-        if not seen or seen[0].get("state") in FINAL_STATES:
-            history.flush()
-            return str(seen[0]["state"]) if seen else "lost"
-        if time.monotonic() - started > (STOP_JOB_S if "job" in seen[0] else STOP_S):
-            raise RemoteError(f"run {found.id} on {found.host} does not end", host=found.host)
-        time.sleep(LOOK_S)
+        there = {str(record["id"]): record for record in seen}
+        for run_id in waiting:
+            record = there.get(run_id)
+            if record is None or record.get("state") in FINAL_STATES:
+                answers[run_id] = "lost" if record is None else str(record["state"])
+            elif time.monotonic() - started > (STOP_JOB_S if "job" in record else STOP_S):
+                host = remote.host.name
+                answers[run_id] = RemoteError(f"run {run_id} on {host} does not end", host=host)
+        if len(answers) < len(found):
+            time.sleep(LOOK_S)
+    history.flush()
+    return answers
 
 
 def whole(found: Found) -> dict[str, Any]:

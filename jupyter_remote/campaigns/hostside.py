@@ -115,6 +115,15 @@ class Part:
         """Whether steps wait and nobody will start them: the process that did was killed."""
         return not self.driven and any(step.state == WAITING for step in self.steps)
 
+    @property
+    def standing(self) -> str:
+        """`ended`, `running`, `stopping`, `stopped`, or `interrupted`: nobody starts what waits."""
+        if self.ended:
+            return "ended"
+        if self.driven:
+            return "stopping" if self.stopping else "running"
+        return "stopped" if self.stopping else "interrupted"
+
 
 def on_hosts(
     hosts: Sequence[str], work: Callable[[Remote], T], workspace: Path | None = None

@@ -77,7 +77,7 @@ def list_all(values: Values, show: Show) -> int:
             }
         )
     elif parts:
-        rows = [(p.name, p.host, _summary(p.steps), _standing(p), _clock(p.created), p.file) for p in parts]
+        rows = [(p.name, p.host, _summary(p.steps), p.standing, _clock(p.created), p.file) for p in parts]
         print_table(("CAMPAIGN", "HOST", "STEPS", "STATE", "STARTED", "FILE"), rows)
     else:
         print("no campaigns")
@@ -204,21 +204,13 @@ def _summary(steps: Iterable[StepState]) -> str:
     return ", ".join(f"{number} {state}" for state, number in counts.items())
 
 
-def _standing(part: Part) -> str:
-    if part.ended:
-        return "ended"
-    if part.driven:
-        return "stopping" if part.stopping else "running"
-    return "stopped" if part.stopping else "interrupted"
-
-
 def _part_document(part: Part) -> dict[str, Any]:
     from ..campaigns.campaign import document_of
 
     keys = ("host", "name", "id", "file", "created")
     return {
         **{key: getattr(part, key) for key in keys},
-        "state": _standing(part),
+        "state": part.standing,
         "steps": [document_of(step) for step in part.steps],
     }
 

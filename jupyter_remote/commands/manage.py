@@ -7,11 +7,9 @@ from typing import Any
 
 from .. import history
 from ..call import Show, one_host, typed
-from ..errors import RemoteError
 from ..history_rows import document_of
 from ..parsing import Values
-from ..runs import again, change, repeat
-from ..runs import stop as stop_run
+from ..runs import again, change, repeat, stop_all
 from ..tables import print_json
 from ..whereabouts import Found, find_run
 
@@ -27,13 +25,7 @@ def label(values: Values, show: Show) -> int:
 
 def stop(values: Values, show: Show) -> int:
     """`runs stop ID…`; one that has ended already is no error."""
-    results: list[_Result] = []
-    for found in _found(values):
-        try:
-            stop_run(found)
-            results.append((found, None))
-        except RemoteError as error:
-            results.append((found, error.message))
+    results = [(one, error.message if error else None) for one, error in stop_all(_found(values))]
     return _tell(results, "has ended", values["json"])
 
 

@@ -94,7 +94,15 @@ class ApiHandler(APIHandler):  # type: ignore[misc,unused-ignore]
             self._check(document, status)
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(document, allow_nan=False))
+        self.finish(_written(document))
+
+    async def answer_long(self, document: dict[str, Any]) -> None:
+        """Sends one that takes a while to write down, which a thread does: the loop has others to serve."""
+        text = await self.manager.bridge.here(_written, document)
+        if self._extension.check_answers:
+            self._check(document, 200)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(text)
 
     def start(self, action: str, work: Work, **about: str) -> None:
         """Begins an operation, and sends it."""
@@ -136,6 +144,10 @@ class ApiHandler(APIHandler):  # type: ignore[misc,unused-ignore]
         schema = contract.answer_schema(self.template, str(self.request.method), status)
         assert schema is not None
         contract.check(schema, document)
+
+
+def _written(document: dict[str, Any]) -> str:
+    return json.dumps(document, allow_nan=False)
 
 
 class NoSuchRoute(ApiHandler):

@@ -44,13 +44,10 @@ class RemoteServerApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Adds the routes, the exact ones first."""
         from .api import BASE, NoSuchRoute
-        from .handlers import HANDLERS
-        from .run_handlers import HANDLERS as RUN_HANDLERS
-        from .websocket import EventsHandler
+        from .routes import ROUTES
 
         shared = {"extension": self}
-        handlers: list[Any] = [*HANDLERS, *RUN_HANDLERS, EventsHandler]
-        routes = [(BASE + route(handler.template), handler, shared) for handler in handlers]
+        routes: list[Any] = [(BASE + route(handler.template), handler, shared) for handler in ROUTES]
         self.handlers.extend([*routes, (BASE + "(?P<path>(?:/.*)?)", NoSuchRoute, shared)])
 
     def manager(self) -> Manager:

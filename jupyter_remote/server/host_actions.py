@@ -13,6 +13,7 @@ import jupyter_remote
 
 from ..config_models import HostConfig
 from ..config_save import save_host
+from ..environments import create as environments
 from ..errors import RemoteError, UsageError
 from ..hosts.checks import examine
 from ..hosts.examination import examine as examine_host
@@ -86,6 +87,21 @@ class HostActions:
             remote.stop_session(session)
             self._bridge.post(self._book.learned, host, remote.status())
             return {"stopped": [session]}
+
+        return work
+
+    def remove_environment(self, host: str, name: str, force: bool) -> Work:
+        """What removes an environment, or one of its names."""
+
+        def work(operation: Operation) -> dict[str, Any]:
+            remote = jupyter_remote.connect(host, workspace=self._book.root)
+            try:
+                told = environments.remove(remote, name, force)
+            except UsageError as error:
+                raise NotNow(error.message, host=host, hint=error.hint) from None
+            kept = ", ".join(told["kept"])
+            operation.tell(f"the environment stays as {kept}" if kept else f"{name} is removed", 1.0)
+            return {"host": host}
 
         return work
 

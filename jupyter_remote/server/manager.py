@@ -21,13 +21,16 @@ from ..errors import RemoteError
 from ..transports import prompt
 from ..whereabouts import Found
 from . import artifacts
+from .batch import Batch
+from .belongings import Belongings
 from .bridge import Bridge
 from .curves import Curves, link_to
 from .following import Following
+from .forwards import Forwards
 from .host_actions import HostActions
 from .host_book import HostBook
 from .hub import Hub
-from .operations import Operations
+from .operations import Operation, Operations, Work
 from .problems import Busy
 from .prompts import Prompts
 from .run_actions import RunActions
@@ -72,6 +75,9 @@ class Manager:
         self.following = Following(self.bridge, self.prompts, output_limit, self.hub.wake)
         self.host_actions = HostActions(self.hosts, self.bridge, self.operations)
         self.run_actions = RunActions(root, lambda found: self.bridge.post(self._begun, found))
+        self.belongings = Belongings(root, self.hub, self.bridge)
+        self.forwards = Forwards(root, lambda: self.bridge.post(self.look_soon))
+        self.batch = Batch(self.run_actions.work)
         self.curves = Curves()
         # What each page watches: hosts by name, runs by id.
         self.wishes: dict[object, Callable[[], tuple[set[str], set[str]]]] = {}
@@ -92,7 +98,8 @@ class Manager:
         hosts = await self.hosts.listing()
         facts = {"seq": self.hub.seq, "server": self.hub.server, "resumed": False}
         operations, prompts = self.operations.listing(), self.prompts.listing()
-        return {"subject": "hello", **facts, "hosts": hosts, "operations": operations, "prompts": prompts}
+        lists = {"operations": operations, "prompts": prompts, **await self.belongings.forwards()}
+        return {"subject": "hello", **facts, "hosts": hosts, **lists}
 
     async def output(self, run_id: str, from_line: int, lines: int) -> dict[str, Any]:
         """``Output`` of rest-api.yml: some lines of a run, which is followed from now on.
@@ -179,6 +186,17 @@ class Manager:
         await self.bridge.here(remove_host, name)
         self.look_soon()
 
+    def then_look(self, kind: str, host: str, work: Work) -> Work:
+        """The same work; then all pages are told what it has changed: campaigns or environments."""
+
+        def both(operation: Operation) -> dict[str, Any] | None:
+            try:
+                return work(operation)
+            finally:
+                self.belongings.look(kind, host)
+
+        return both
+
     def look_soon(self) -> None:
         """Looks now what has changed, and not at the next tick."""
         self._news.set()
@@ -210,12 +228,13 @@ class Manager:
             runs |= some_runs
         self.following.sweep(runs)
         going_on = {str(one["host"]) for one in self.operations.listing() if one["state"] == "running"}
-        busy = self.following.hosts() | going_on
+        busy = self.following.hosts() | self.forwards.hosts() | going_on
         self.hosts.look(busy, self._idle_timeout)
         self.hosts.watch(hosts)
         if not self.hub.listeners:
             return
         await self.hosts.check(await self.runs.check())
+        await self.belongings.check_forwards()
         self.hosts.ask()
         if time.monotonic() - self._refreshed > REFRESH_S:
             self._refreshed = time.monotonic()
@@ -226,6 +245,7 @@ class Manager:
         def work() -> None:
             try:
                 self.runs.ask(host)
+                self.belongings.look_again(host)
             except Exception:  # a fault of ours; who waits for it is nobody
                 LOG.exception("jupyter_remote: the runs of %s could not be looked at", host)
             finally:
@@ -242,7 +262,7 @@ class Manager:
         self._task.cancel()
         prompt.front = self._front
         self.prompts.close()
-        threads = [*self.following.close(), *self.hosts.close()]
+        threads = [*self.following.close(), *self.hosts.close(), *self.forwards.close()]
         for link in pool.links():
             threads.append(threading.Thread(target=link.close, name="jupyter-remote close", daemon=True))
             threads[-1].start()

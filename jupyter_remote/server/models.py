@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -40,16 +41,17 @@ def finite(value: float) -> float | str:
 
 
 def run_document(row: Row) -> dict[str, Any]:
-    """``Run``, from a row of the history."""
-    told = document_of(row)
-    metrics = told.get("metrics") or {}
-    source = told.get("source")
+    """``Run``, from a row of the history; of its JSON only what is shown is read, for lists are long."""
+    metrics, archives, source = row.get("metrics"), row.get("archives"), row.get("source")
+    dirty = row.get("git_dirty")
+    told: dict[str, Any] = json.loads(metrics) if metrics else {}
     return {
-        **{name: told.get(name) for name in RUN_FIELDS},
-        "state": told.get("state") or "queued",
-        "metrics": {str(name): _metric(value) for name, value in metrics.items()},
-        "archives": list(told.get("archives") or ()),
-        "deleted": bool(told.get("deleted")),
+        **dict(zip(RUN_FIELDS, map(row.get, RUN_FIELDS), strict=True)),
+        "state": row.get("state") or "queued",
+        "git_dirty": None if dirty is None else bool(dirty),
+        "metrics": {str(name): _metric(value) for name, value in told.items()},
+        "archives": json.loads(archives) if archives else [],
+        "deleted": bool(row.get("deleted")),
         "source": None if source is None else source[:_HEAD],
     }
 

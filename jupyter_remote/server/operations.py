@@ -29,6 +29,9 @@ KEPT = 100
 # Of one host: a host that doesn't answer must not take all threads.
 AT_ONCE = 8
 _TELL_S = 0.2
+# Why a question comes once more.
+_WRONG = "What was answered before was not accepted."
+_MORE = "It was right; the host is connected to once more, and a code counts once."
 
 # The operation that this thread works for.
 current: ContextVar[Operation | None] = ContextVar("current", default=None)
@@ -63,6 +66,9 @@ class Operation:
         # What was answered for a first connection, and is asked again for a second.
         self._answers: dict[str, Secret] = {}
         self._again: dict[str, Secret] = {}
+        # What was asked since, and before, an answer was known to be right.
+        self._asked: set[str] = set()
+        self._passed: set[str] = set()
 
     def document(self) -> dict[str, Any]:
         """As ``Operation`` of rest-api.yml."""
@@ -107,6 +113,14 @@ class Operation:
     def were_right(self) -> None:
         """The answers so far were: each may be given once more."""
         self._again = dict(self._answers)
+        self._passed |= self._asked
+        self._asked.clear()
+
+    def why(self, prompt: str) -> str:
+        """Why this is asked again; empty when it is asked for the first time."""
+        text = _WRONG if prompt in self._asked else _MORE if prompt in self._passed else ""
+        self._asked.add(prompt)
+        return text
 
     def known(self, prompt: str) -> Secret | None:
         """The answer to this question, when it was right a moment ago."""
@@ -243,7 +257,8 @@ class _Asker:
             raise PromptCancelled(prompt, host=self._host)
         if secret and (known := operation.known(prompt)) is not None:
             return known
-        answer = self._prompts.ask(self._host, prompt, secret=secret, operation=operation.id)
+        why = operation.why(prompt)
+        answer = self._prompts.ask(self._host, prompt, secret=secret, operation=operation.id, why=why)
         if secret and answer:
             operation.answered(prompt, answer)
         return answer

@@ -34,6 +34,7 @@ class Question:
         host: whom it is about.
         choices: the answers there are; none for any text.
         operation, run: what asks.
+        why: why it comes again, for people.
         take: gets the answer, or None when it is cancelled; in the loop.
     """
 
@@ -45,12 +46,13 @@ class Question:
     choices: tuple[str, ...] = ()
     operation: str | None = None
     run: str | None = None
+    why: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     created: float = field(default_factory=time.time)
 
     def document(self) -> dict[str, Any]:
         """As ``Prompt`` of rest-api.yml."""
-        names = ("id", "kind", "text", "secret", "host", "operation", "run", "created")
+        names = ("id", "kind", "text", "secret", "host", "operation", "run", "why", "created")
         return {**{name: getattr(self, name) for name in names}, "choices": list(self.choices)}
 
 
@@ -121,7 +123,9 @@ class Prompts:
 
     # In threads.
 
-    def ask(self, host: str, prompt: str, *, secret: bool, operation: str | None) -> Secret | None:
+    def ask(
+        self, host: str, prompt: str, *, secret: bool, operation: str | None, why: str = ""
+    ) -> Secret | None:
         """Asks and waits, in a thread; None when nobody answers in time.
 
         Raises:
@@ -143,6 +147,7 @@ class Prompts:
             take=take,
             choices=("yes", "once", "no") if trust else (),
             operation=operation,
+            why=why,
         )
         if self._closed.is_set():
             return None

@@ -15,7 +15,7 @@ class RunsHandler(ApiHandler):
 
     @permitted("read")
     async def get(self) -> None:
-        self.answer(await self.manager.runs.listing(self.values()))
+        await self.answer_long(await self.manager.runs.listing(self.values()))
 
     @permitted("execute")
     async def post(self) -> None:
@@ -47,6 +47,15 @@ class RunActionHandler(ApiHandler):
         found, options = await self.manager.runs.find(run), self.body()
         work = self.manager.run_actions.work(action, run, options)
         self.start(action, work, host=options.get("host") or found.host, run=run)
+
+
+class BatchHandler(ApiHandler):
+    template = "/batch"
+
+    @permitted("execute")
+    async def post(self) -> None:
+        body = self.body()
+        self.start(body["action"], self.manager.batch.work(body))
 
 
 class OutputHandler(ApiHandler):
@@ -129,7 +138,7 @@ class CompareHandler(ApiHandler):
     async def get(self) -> None:
         values = self.values()
         ids = values["ids"].split(",")
-        self.answer(await self.manager.compared(ids, values.get("metric"), values["points"]))
+        await self.answer_long(await self.manager.compared(ids, values.get("metric"), values["points"]))
 
 
 HANDLERS: tuple[type[ApiHandler], ...] = (
@@ -143,4 +152,5 @@ HANDLERS: tuple[type[ApiHandler], ...] = (
     ArtifactHandler,
     CompareHandler,
     RunActionHandler,
+    BatchHandler,
 )

@@ -4,6 +4,7 @@ import { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { filesPlugin } from './elsewhere/files';
 import { noticesPlugin } from './elsewhere/notices';
 import { statusPlugin } from './elsewhere/status';
+import { hostPlugin } from './host/plugin';
 import { notebookPlugin } from './notebook/plugin';
 import { widgetKeysPlugin } from './notebook/widgetKeys';
 import { panelPlugin } from './panel/plugin';
@@ -14,6 +15,7 @@ import { statePlugin } from './state/plugin';
 const plugins: JupyterFrontEndPlugin<any>[] = [
   statePlugin,
   panelPlugin,
+  hostPlugin,
   viewsPlugin,
   notebookPlugin,
   widgetKeysPlugin,

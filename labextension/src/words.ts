@@ -1,7 +1,7 @@
 /** Numbers, times and states in words. */
 import { TranslationBundle } from '@jupyterlab/translation';
 
-import type { Host, Run, State } from './api/models';
+import type { Host, Run, State, Step } from './api/models';
 import { ONGOING } from './api/models';
 
 const UNITS = ['B', 'K', 'M', 'G', 'T', 'P'];
@@ -130,4 +130,14 @@ export function hostStateWord(state: Host['state'], trans: TranslationBundle): s
     down: trans.__('down')
   };
   return words[state];
+}
+
+/** The sign of a campaign's step: that of its run, or of one that has none. */
+export function stepSign(state: Step['state']): string {
+  return state === 'waiting' ? '…' : state === 'skipped' ? '↷' : STATE_SIGN[state];
+}
+
+/** The state of a campaign's step, translated. */
+export function stepWord(state: Step['state'], trans: TranslationBundle): string {
+  return state === 'waiting' ? trans.__('waiting') : state === 'skipped' ? trans.__('skipped') : stateWord(state, trans);
 }

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 from lab import PATIENCE_MS, Lab, Notebook
+from panel import Panel, PanelLab
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from sshd import SshHost, pytest_runtest_makereport, sshd
 
 from jupyter_remote.config import Config
 from jupyter_remote.remote import Remote
 
+BUILT = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "jupyter-remote" / "package.json"
 PICTURES = Path(__file__).parents[2] / "build" / "e2e"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -67,6 +69,33 @@ def lab(sshd: SshHost) -> Iterator[Lab]:
         lab.stop()
 
 
+@pytest.fixture(scope="session")
+def panel_lab() -> Iterator[PanelLab]:
+    """A JupyterLab in which nothing is configured; `local` has two GPUs."""
+    if not BUILT.exists():
+        reason = "the panel is not built (scripts/panel says why)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory(prefix="jr-panel-", ignore_cleanup_errors=True) as folder:
+        panel_lab = PanelLab(Path(folder))
+        yield panel_lab
+        panel_lab.lab.stop()
+
+
+@pytest.fixture
+def panel(page: Page, panel_lab: PanelLab) -> Iterator[Panel]:
+    """The panel in its first use: no hosts yet, none known to ssh, none connected to."""
+    panel_lab.begin_anew()
+    panel = Panel(page, panel_lab.lab)
+    panel.open()
+    yield panel
+    page.close()
+    panel.end()
+    panel_lab.lab.end_kernels()
+    panel_lab.lab.disconnect()
+
+
 @pytest.fixture
 def host() -> str:
     """The name of the host that cells run on: the one behind SSH, which is the longer way.
@@ -77,8 +106,8 @@ def host() -> str:
 
 
 @pytest.fixture
-def leaves_nothing_behind(chromium: Browser, lab: Lab, leaves_nothing_behind: None) -> None:
-    """As in all tests; the browser and the server are there before, and stay."""
+def leaves_nothing_behind(chromium: Browser, leaves_nothing_behind: None) -> None:
+    """As in all tests; the browser is there before and stays, and so do the servers of the whole session."""
 
 
 @pytest.fixture

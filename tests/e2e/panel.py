@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from fake_gpus import provide
 from lab import PATIENCE_MS, Lab
 from playwright.sync_api import Locator, Page, expect
 
@@ -41,6 +43,37 @@ _SCROLL = """async log => {
         await frame();
     }
 }"""
+
+
+class PanelLab:
+    """A JupyterLab with a configuration, an ssh configuration and a history of its own.
+
+    Args:
+        folder: for all of it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        provide(folder / "gpus", folder / "bin", "nvidia-smi").use(1, 31_000, 63)
+        self.hosts = folder / "config" / "hosts.yaml"
+        self.known_hosts = folder / "known_hosts"
+        config = folder / "ssh_config"
+        known = f"UserKnownHostsFile {self.known_hosts}\n  GlobalKnownHostsFile /dev/null"
+        config.write_text(f"Host *\n  {known}\n  IdentityFile {folder / 'none'}\n  IdentitiesOnly yes\n")
+        self.state = folder / "state"
+        env = {
+            "JUPYTER_REMOTE_SSH_CONFIG": str(config),
+            "JUPYTER_REMOTE_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_REMOTE_STATE": str(self.state),
+            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+        self.env = {**os.environ, **env}
+        self.lab = Lab.start(folder, env)
+
+    def begin_anew(self) -> None:
+        """Forgets the hosts of the test before; its runs stay in the history."""
+        self.hosts.unlink(missing_ok=True)
+        self.known_hosts.unlink(missing_ok=True)
 
 
 class Panel:

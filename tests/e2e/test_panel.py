@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_gpus import provide
-from lab import Lab
 from panel import Panel, change_host, start_run
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from sshd import HOST, SshHost, ssh_host
 
 PASSWORD = "c4n4ry-pa55 w0rd"
-BUILT = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "jupyter-remote" / "package.json"
 
 TRAINING = """
 import pathlib, struct, time, zlib
@@ -48,36 +43,8 @@ for number in range(3000):
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-@pytest.fixture
-def panel(page: Page, ssh_host: SshHost, tmp_path: Path) -> Iterator[Panel]:
-    """A JupyterLab of its own, in which nothing has been configured yet; `local` has two GPUs."""
-    if not BUILT.exists():
-        reason = "the panel is not built (scripts/panel says why)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    provide(tmp_path / "gpus", tmp_path / "bin", "nvidia-smi").use(1, 31_000, 63)
-    config = tmp_path / "ssh_config"
-    known = f"UserKnownHostsFile {tmp_path / 'known_hosts'}\n  GlobalKnownHostsFile /dev/null"
-    config.write_text(f"Host *\n  {known}\n  IdentityFile {tmp_path / 'none'}\n  IdentitiesOnly yes\n")
-    env = {
-        "JUPYTER_REMOTE_SSH_CONFIG": str(config),
-        "JUPYTER_REMOTE_CONFIG_DIR": str(tmp_path / "config"),
-        "JUPYTER_DATA_DIR": str(tmp_path / "data"),
-        "JUPYTER_REMOTE_STATE": str(tmp_path / "state"),
-        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
-    }
-    lab = Lab.start(tmp_path, env)
-    panel = Panel(page, lab)
-    panel.open()
-    yield panel
-    page.close()
-    panel.end()
-    lab.stop()
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root: it makes a PAM service")
-def test_the_first_host_is_added_in_the_page(panel: Panel, ssh_host: SshHost) -> None:
+def test_the_first_host_is_added_in_the_page(ssh_host: SshHost, panel: Panel) -> None:
     pam = [
         "auth required pam_unix.so nodelay",
         "account required pam_permit.so",
@@ -192,7 +159,7 @@ def test_metrics_artifacts_and_comparison(panel: Panel) -> None:
     rows = panel.node.get_by_role("option")
     rows.filter(has_text="rate 0.5").click()
     rows.filter(has_text="rate 0.8").click(modifiers=["Control"])
-    panel.node.get_by_role("button", name="Compare").click()
+    panel.node.get_by_role("toolbar").get_by_role("button", name="Compare").click()
     comparison = panel.page.locator(".jr-Compare")
     expect(comparison.locator("tbody tr")).to_have_count(2)
     expect(comparison.locator("td.jr-mod-best").first).to_contain_text("★")
@@ -205,6 +172,67 @@ def test_metrics_artifacts_and_comparison(panel: Panel) -> None:
     expect(panel.open_run(runs[1]).locator(".jr-Log")).to_contain_text("step=19 ")
     panel.picture("log-dark")
     assert panel.accessible(".jr-Run") == []
+
+
+def test_several_runs_are_chosen_and_changed_together(panel: Panel) -> None:
+    for number in (1, 2):
+        start_run(panel.lab, "local", f"print({number})", label=f"small {number}")
+    start_run(panel.lab, "local", "import time\ntime.sleep(600)", label="long one")
+    rows = panel.node.get_by_role("option")
+    chosen = panel.node.locator("[role=option][aria-selected=true]")
+    bar = panel.node.get_by_role("toolbar", name="Chosen runs")
+    panel.node.get_by_label("Filter runs").fill("small")
+    expect(rows.and_(panel.node.locator(".jr-mod-finished"))).to_have_count(2)
+    panel.node.get_by_label("Filter runs").fill("")
+    # By the mouse: one, one more, and up to there.
+    rows.filter(has_text="small 1").click()
+    expect(chosen).to_have_count(1)
+    rows.filter(has_text="long one").click(modifiers=["Control"])
+    expect(chosen).to_have_count(2)
+    rows.filter(has_text="small 1").click()
+    rows.filter(has_text="long one").click(modifiers=["Shift"])
+    expect(chosen).to_have_count(3)
+    # The same by the keyboard, from the newest down.
+    panel.page.keyboard.press("Escape")
+    expect(chosen).to_have_count(0)
+    for key in (
+        "Home",
+        "Shift+ArrowDown",
+        "Shift+ArrowDown",
+        "Shift+ArrowUp",
+        "Control+ArrowDown",
+        "Control+Space",
+    ):
+        panel.page.keyboard.press(key)
+    expect(chosen).to_have_count(3)
+    expect(bar).to_contain_text("3 chosen")
+    panel.picture("chosen")
+    assert panel.accessible("#jupyter-remote-panel") == []
+    bar.get_by_role("button", name="Label…").click()
+    dialog = panel.dialog("Label of 3 runs")
+    dialog.locator("input").fill("together")
+    dialog.locator("input").press("Enter")
+    expect(rows.filter(has_text="together")).to_have_count(3)
+    # One of them goes on, and is refused; the others are in the trash.
+    bar.get_by_role("button", name="Delete").click()
+    refused = panel.dialog("1 of 3 runs was refused")
+    expect(refused).to_contain_text("together (local)")
+    panel.picture("refused")
+    assert panel.accessible(".jp-Dialog") == []
+    panel.press(refused, "Close")
+    expect(rows.filter(has_text="together")).to_have_count(1)
+    rows.filter(has_text="together").click()
+    bar.get_by_role("button", name="Stop").click()
+    panel.press(panel.dialog("Stop this run?"), "Stop")
+    expect(rows.filter(has_text="together")).to_have_class(re.compile("jr-mod-stopped"))
+    panel.node.get_by_role("button", name="Trash").click()
+    expect(rows.filter(has_text="together")).to_have_count(2)
+    rows.first.click()
+    panel.page.keyboard.press("Control+a")
+    bar.get_by_role("button", name="Restore").click()
+    expect(rows).to_have_count(0)
+    panel.node.get_by_role("button", name="Trash").click()
+    expect(rows.filter(has_text="together")).to_have_count(3)
 
 
 __all__ = ["ssh_host"]

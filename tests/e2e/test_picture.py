@@ -10,8 +10,6 @@ from conftest import PICTURES
 from lab import Notebook
 from panel import Panel
 from playwright.sync_api import expect
-from sshd import ssh_host  # noqa: F401 -- of the fixture below
-from test_panel import panel  # noqa: F401
 
 HOSTS = """
 hosts:
@@ -30,7 +28,7 @@ VIEW = "import jupyter_remote\njupyter_remote.run_view(_run)"
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_the_picture_of_the_readme(panel: Panel) -> None:  # noqa: F811
+def test_the_picture_of_the_readme(panel: Panel) -> None:
     config = panel.lab.root.parent / "config" / "hosts.yaml"
     config.parent.mkdir(exist_ok=True)
     config.write_text(HOSTS)

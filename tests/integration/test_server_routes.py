@@ -13,8 +13,8 @@ from jupyter_server.auth.authorizer import Authorizer
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.websocket import websocket_connect
 
-from jupyter_remote.server import contract, handlers, run_handlers
-from jupyter_remote.server.websocket import EventsHandler
+from jupyter_remote.server import contract
+from jupyter_remote.server.routes import ROUTES as HANDLERS
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
@@ -22,15 +22,12 @@ Fetch = Callable[..., Awaitable[HTTPResponse]]
 
 RUN = "20261122-014500-7f3a"
 SAMPLES = {"host": "local", "run": RUN, "operation": "ab12", "prompt": "ab12", "session": "s", "number": "0"}
+SAMPLES |= {"campaign": "sweep", "environment": "torch", "forward": "1-00000000"}
 ACTIONS = {"/hosts/{host}/{action}": "doctor", "/runs/{run}/{action}": "stop"}
+ACTIONS["/hosts/{host}/campaigns/{campaign}/{action}"] = "stop"
 VERBS = ("get", "post", "patch", "put", "delete")
 # From the handlers themselves, so that no route can be forgotten.
-ROUTES = [
-    (one.template, verb.upper())
-    for one in (*handlers.HANDLERS, *run_handlers.HANDLERS, EventsHandler)
-    for verb in VERBS
-    if verb in vars(one)
-]
+ROUTES = [(one.template, verb.upper()) for one in HANDLERS for verb in VERBS if verb in vars(one)]
 HOSTILE = [
     "..",
     "../..",

@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 
 from jupyter_remote.history_rows import COLUMNS
-from jupyter_remote.server import contract, handlers, run_handlers
+from jupyter_remote.server import contract
 from jupyter_remote.server.app import route
 from jupyter_remote.server.host_actions import HostActions
 from jupyter_remote.server.models import run_document, sample_change, sample_document
 from jupyter_remote.server.places import below
 from jupyter_remote.server.problems import BadRequest, Invalid, NotFound
+from jupyter_remote.server.routes import ROUTES
 from jupyter_remote.server.run_actions import RunActions
-from jupyter_remote.server.websocket import EventsHandler
 
 VERBS = ("get", "post", "patch", "put", "delete")
-HANDLERS: list[Any] = [*handlers.HANDLERS, *run_handlers.HANDLERS, EventsHandler]
 RUN = "20261122-014500-7f3a"
 
 
@@ -28,7 +27,7 @@ def test_every_route_has_a_handler_and_every_handler_a_route() -> None:
     said = {
         (path, verb) for path, item in contract.document()["paths"].items() for verb in VERBS if verb in item
     }
-    done = {(one.template, verb) for one in HANDLERS for verb in VERBS if verb in vars(one)}
+    done = {(one.template, verb) for one in ROUTES for verb in VERBS if verb in vars(one)}
     assert said == done
 
 

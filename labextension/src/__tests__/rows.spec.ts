@@ -1,5 +1,6 @@
 /** The rows of a log in the page: what stays in sight stays in the page. */
 import type { Line } from '../api/models';
+import { fillRow } from '../log/row';
 import { Rows } from '../log/rows';
 
 const LINES = Array.from({ length: 1000 }, (_, n) => ({ text: `line ${n}`, stream: 'stdout' }) as Line);
@@ -46,4 +47,27 @@ test('the mark goes with its line', () => {
   expect(marked()).toEqual([]);
   rows.fill(0, 5, get, 4);
   expect(marked()).toEqual(['line 4']);
+});
+
+test('a row that is filled again looks as one that never was', () => {
+  const texts = ['plain', 'other', '', '\x1b[31mred\x1b[0m rest', '\x1b[32mgreen\x1b[0m more', 'a\x1b[1mb', '\x1b[7minverse', '\x1b[31;7mboth', '\x1b[1;44mbold', '<b>&amp;'];
+  const lines = [
+    undefined,
+    ...texts.map(text => ({ text, stream: 'stdout' }) as Line),
+    { text: 'figure', stream: 'stderr', display: 1, mime: ['image/png'] } as unknown as Line
+  ];
+  const fresh = (line: Line | undefined) => {
+    const row = document.createElement('div');
+    fillRow(row, line, () => undefined);
+    return row;
+  };
+  // eslint-disable-next-line no-restricted-properties -- read here
+  const plain = (row: HTMLElement) => row.outerHTML.replace(/ (class|style)=""/g, '');
+  for (const first of lines) {
+    for (const second of lines) {
+      const row = fresh(first);
+      fillRow(row, second, () => undefined);
+      expect(plain(row)).toBe(plain(fresh(second)));
+    }
+  }
 });

@@ -68,7 +68,10 @@ test('a metric that changes is told of the run and not of the list', () => {
   expect(tick()).toEqual(['run:1']);
   store.hear({ subject: 'run', seq: 2, id: '1', run: run('1', { state: 'finished' }) } as never);
   expect(tick().sort()).toEqual(['run:1', 'runs']);
-  store.hear({ subject: 'run', seq: 3, id: '1', run: null } as never);
+  const before = store.runIds;
+  store.hear({ subject: 'run', seq: 3, id: '1', run: run('1', { state: 'finished', deleted: true }) } as never);
+  expect(store.runIds).not.toBe(before); // or a list that is drawn would keep it
+  store.hear({ subject: 'run', seq: 4, id: '1', run: null } as never);
   expect(store.runIds).toEqual([]);
 });
 

@@ -1,5 +1,6 @@
 /** Small things of the views: words, choices, keys of the tree, curves, tables of files. */
 import type { Run } from '../api/models';
+import { grouped } from '../commands/refusals';
 import { choose } from '../panel/selection';
 import { treeKey } from '../panel/treeKeys';
 import { path, range, ticks } from '../plots/scale';
@@ -37,6 +38,19 @@ test('choosing one, one more, and a range', () => {
   expect([...one]).toEqual(['b']);
   expect([...choose(ids, one, 'b', 'd', { range: true, toggle: false })]).toEqual(['b', 'c', 'd']);
   expect([...choose(ids, one, 'b', 'b', { range: false, toggle: true })]).toEqual([]);
+  const three = choose(ids, one, 'b', 'd', { range: true, toggle: false });
+  expect([...choose(ids, three, 'b', 'a', { range: true, toggle: false })]).toEqual(['a', 'b']);
+  expect([...choose(ids, new Set(['a']), 'c', 'd', { range: true, toggle: true })]).toEqual(['a', 'c', 'd']);
+});
+
+test('runs that were refused for the same reason are told together', () => {
+  const problem = (message: string) => ({ message, hint: 'Wait.', kind: 'HostUnreachable' });
+  const refused = ['1', '2', '3'].map(run => ({ run, host: run === '3' ? 'b' : 'a', problem: problem('it is down') }));
+  expect(grouped([...refused, { run: '4', host: 'a', problem: problem('it goes on') }]).map(group => [group.host, group.message, group.runs])).toEqual([
+    ['a', 'it is down', ['1', '2']],
+    ['b', 'it is down', ['3']],
+    ['a', 'it goes on', ['4']]
+  ]);
 });
 
 test('the keys of a tree', () => {

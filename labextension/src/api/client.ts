@@ -77,6 +77,35 @@ export class RemoteClient {
     return this.ask('DELETE', ['hosts', host, 'sessions', session]);
   }
 
+  campaigns(host: string): Promise<M.Campaigns> {
+    return this.ask('GET', ['hosts', host, 'campaigns']);
+  }
+
+  actOnCampaign(host: string, campaign: string, action: 'stop' | 'resume'): Promise<M.Operation> {
+    return this.ask('POST', ['hosts', host, 'campaigns', campaign, action], {}, {});
+  }
+
+  environments(host: string): Promise<M.Environments> {
+    return this.ask('GET', ['hosts', host, 'environments']);
+  }
+
+  removeEnvironment(host: string, name: string, force = false): Promise<M.Operation> {
+    return this.ask('DELETE', ['hosts', host, 'environments', name], { force });
+  }
+
+  /** Makes a port of a host one of the server's machine. */
+  openForward(host: string, forward: M.NewForward): Promise<M.Operation> {
+    return this.ask('POST', ['hosts', host, 'forwards'], {}, forward);
+  }
+
+  forwards(): Promise<{ forwards: M.Forward[] }> {
+    return this.ask('GET', ['forwards']);
+  }
+
+  endForward(id: string): Promise<M.Operation> {
+    return this.ask('DELETE', ['forwards', id]);
+  }
+
   operations(): Promise<{ operations: M.Operation[] }> {
     return this.ask('GET', ['operations']);
   }
@@ -120,6 +149,11 @@ export class RemoteClient {
 
   actOnRun(id: string, action: M.RunAction, options: M.RunActionOptions = {}): Promise<M.Operation> {
     return this.ask('POST', ['runs', id, action], {}, options);
+  }
+
+  /** The same with several runs; the result says which were refused. */
+  actOnRuns(action: M.RunsAction['action'], runs: readonly string[], label?: string): Promise<M.Operation> {
+    return this.ask('POST', ['batch'], {}, { action, runs, label });
   }
 
   output(id: string, fromLine: number, lines: number): Promise<M.Output> {

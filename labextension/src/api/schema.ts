@@ -100,6 +100,143 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hosts/{host}/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+            };
+            cookie?: never;
+        };
+        /** Its parts of campaigns, the newest 50, with their steps; of a host that is not connected as they were last seen. */
+        get: operations["listCampaigns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hosts/{host}/campaigns/{campaign}/{action}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+                campaign: components["schemas"]["CampaignName"];
+                action: "stop" | "resume";
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * On all hosts that have a part of it: stop (what runs is ended, nothing more is started); resume (what waits, was
+         *     stopped, skipped or lost; with `failed` what failed, too).
+         */
+        post: operations["actOnCampaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hosts/{host}/environments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+            };
+            cookie?: never;
+        };
+        /** The environments that `env create` made there; of a host that is not connected as they were last seen. */
+        get: operations["listEnvironments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hosts/{host}/environments/{environment}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+                environment: components["schemas"]["EnvironmentName"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove one, or one of its names while it has others; one that is used only with `force`. */
+        delete: operations["removeEnvironment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hosts/{host}/forwards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a port of the host one of the server's machine, on its loopback address, until it is ended or the server ends. */
+        post: operations["openForward"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/forwards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The forwards of all processes of this user on the server's machine, the oldest first. */
+        get: operations["listForwards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/forwards/{forward}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                forward: components["schemas"]["ForwardId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End it, and its connections, whichever process it belongs to. */
+        delete: operations["endForward"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hosts/{host}/sessions/{session}": {
         parameters: {
             query?: never;
@@ -266,6 +403,26 @@ export interface paths {
          *     rerun (the result is the new run); pull (bring its artifacts).
          */
         post: operations["actOnRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The same with several runs, on whichever hosts. The operation succeeds when it has been tried with all of them; its
+         *     result says with which it was done, and which were refused and why.
+         */
+        post: operations["actOnRuns"];
         delete?: never;
         options?: never;
         head?: never;
@@ -638,11 +795,116 @@ export interface components {
             text: string;
             remedy: string;
         };
+        CampaignName: string;
+        CampaignOptions: {
+            /**
+             * @description resume: also what failed
+             * @default false
+             */
+            failed: boolean;
+        };
+        /** @description one host's part of a campaign */
+        Campaign: {
+            host: string;
+            name: string;
+            /** @description the same on all hosts that have a part of it */
+            id: string;
+            file: string;
+            created: number;
+            /** @description all that have a part */
+            hosts: string[];
+            /**
+             * @description interrupted: nobody starts the steps that wait (resume)
+             * @enum {string}
+             */
+            state: "running" | "stopping" | "stopped" | "ended" | "interrupted";
+            /** @description how many steps are in which state */
+            counts: {
+                [key: string]: number;
+            };
+            /** @description in the order of the plan, at most 1,000 */
+            steps: components["schemas"]["Step"][];
+        };
+        Step: {
+            /** @example train[lr=0.1] */
+            key: string;
+            /** @description its name in the file */
+            step: string;
+            /** @enum {string} */
+            state: "waiting" | "skipped" | "queued" | "starting" | "running" | "finished" | "failed" | "stopped" | "lost";
+            exit_code: number | null;
+            reason: string | null;
+            started: number | null;
+            seconds: number | null;
+            params: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** @description ids, one a try; the last one counts */
+            runs: string[];
+        };
+        Campaigns: {
+            host: string;
+            /** @description newest first */
+            campaigns: components["schemas"]["Campaign"][];
+            /** @description when the host said so; null for never */
+            seen: number | null;
+            /** @description why it could not be asked now */
+            problem: components["schemas"]["Problem"] | null;
+        };
+        EnvironmentName: string;
+        Environment: {
+            digest: string;
+            names: string[];
+            /** @description my sessions that use it */
+            sessions: string[];
+            python: string | null;
+            packages: number | null;
+            size: number | null;
+            created: number | null;
+            /** @description when a session last began in it */
+            used: number | null;
+            /** @description false: a build goes on, or was broken off */
+            whole: boolean;
+            /** @description the host's `python` is this one */
+            configured: boolean;
+        };
+        Environments: {
+            host: string;
+            environments: components["schemas"]["Environment"][];
+            /** @description when the host said so; null for never */
+            seen: number | null;
+            /** @description why it could not be asked now */
+            problem: components["schemas"]["Problem"] | null;
+        };
+        ForwardId: string;
+        NewForward: {
+            port: number;
+            /** @description the one wanted here, another free one is taken when it isn't to be had; the same as `port` when null */
+            local_port?: number | null;
+            /** @description another machine that the host reaches */
+            to?: string | null;
+        };
+        Forward: {
+            id: components["schemas"]["ForwardId"];
+            host: string;
+            port: number;
+            to: string | null;
+            local_port: number;
+            /** @description on the server's machine */
+            url: string;
+            since: number;
+            /** @description why the last connection could not be made */
+            error: string;
+            process: number | null;
+        };
+        Forwards: {
+            forwards: components["schemas"]["Forward"][];
+        };
         /** @enum {string} */
         OperationState: "running" | "done" | "failed" | "cancelled";
         Operation: {
             id: components["schemas"]["Id"];
-            /** @description a `HostAction` or `RunAction`; `add`, `run`, `label`, `stop_session` */
+            /** @description a `HostAction` or `RunAction`; `add`, `run`, `label`, `stop_session`, `campaign_stop`, `campaign_resume`, `remove_environment`, `forward`, `end_forward` */
             action: string;
             host: string | null;
             /** @description the run that it is about */
@@ -670,6 +932,14 @@ export interface components {
             folder?: string;
             /** @description names of sessions */
             stopped?: string[];
+            /** @description campaign_stop, campaign_resume: by host */
+            campaigns?: components["schemas"]["Campaign"][];
+            /** @description forward: the one that was opened */
+            forwards?: components["schemas"]["Forward"][];
+            /** @description batch: with which runs it was done */
+            done?: components["schemas"]["RunId"][];
+            /** @description batch: the others */
+            refused?: components["schemas"]["Refusal"][];
         };
         Operations: {
             operations: components["schemas"]["Operation"][];
@@ -697,6 +967,8 @@ export interface components {
             host: string;
             operation: string | null;
             run: string | null;
+            /** @description for people: why it is asked again; empty the first time */
+            why: string;
             created: number;
         };
         Prompts: {
@@ -802,6 +1074,19 @@ export interface components {
             host?: components["schemas"]["HostName"] | null;
             /** @description pull: these artifacts; all when absent */
             paths?: string[];
+        };
+        RunsAction: {
+            /** @enum {string} */
+            action: "interrupt" | "stop" | "delete" | "restore" | "purge" | "label" | "pull";
+            runs: components["schemas"]["RunId"][];
+            /** @description label: the same for all; an empty one takes theirs away */
+            label?: string;
+        };
+        Refusal: {
+            run: components["schemas"]["RunId"];
+            /** @description null when nobody here knows the run */
+            host: string | null;
+            problem: components["schemas"]["Problem"];
         };
         /**
          * @description One line as a terminal shows it: what `\r` and moves of the cursor have overwritten is gone. Colours (ANSI SGR) stay, and
@@ -924,7 +1209,7 @@ export interface components {
             };
         };
         Topic: string;
-        ServerMessage: components["schemas"]["Hello"] | components["schemas"]["HostEvent"] | components["schemas"]["RunEvent"] | components["schemas"]["OperationEvent"] | components["schemas"]["PromptEvent"] | components["schemas"]["SampleEvent"] | components["schemas"]["OutputEvent"] | components["schemas"]["ProblemEvent"];
+        ServerMessage: components["schemas"]["Hello"] | components["schemas"]["HostEvent"] | components["schemas"]["RunEvent"] | components["schemas"]["OperationEvent"] | components["schemas"]["PromptEvent"] | components["schemas"]["CampaignsEvent"] | components["schemas"]["EnvironmentsEvent"] | components["schemas"]["ForwardsEvent"] | components["schemas"]["SampleEvent"] | components["schemas"]["OutputEvent"] | components["schemas"]["ProblemEvent"];
         Hello: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -939,6 +1224,7 @@ export interface components {
             hosts?: components["schemas"]["Hosts"];
             operations?: components["schemas"]["Operation"][];
             prompts?: components["schemas"]["Prompt"][];
+            forwards?: components["schemas"]["Forward"][];
         };
         HostEvent: {
             /**
@@ -981,6 +1267,36 @@ export interface components {
             id: components["schemas"]["Id"];
             /** @description null when it is answered or taken back */
             prompt: components["schemas"]["Prompt"] | null;
+        };
+        /** @description a host's campaigns that a page has asked for are not as they were */
+        CampaignsEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            subject: "campaigns";
+            seq: number;
+            host: string;
+            campaigns: components["schemas"]["Campaign"][];
+        };
+        EnvironmentsEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            subject: "environments";
+            seq: number;
+            host: string;
+            environments: components["schemas"]["Environment"][];
+        };
+        ForwardsEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            subject: "forwards";
+            seq: number;
+            forwards: components["schemas"]["Forward"][];
         };
         SampleEvent: {
             /**
@@ -1235,6 +1551,146 @@ export interface operations {
                 "application/json": components["schemas"]["HostActionOptions"];
             };
         };
+        responses: {
+            202: components["responses"]["Started"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listCampaigns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaigns"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    actOnCampaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+                campaign: components["schemas"]["CampaignName"];
+                action: "stop" | "resume";
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CampaignOptions"];
+            };
+        };
+        responses: {
+            202: components["responses"]["Started"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listEnvironments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Environments"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeEnvironment: {
+        parameters: {
+            query?: {
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+                environment: components["schemas"]["EnvironmentName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: components["responses"]["Started"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    openForward: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: components["parameters"]["host"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewForward"];
+            };
+        };
+        responses: {
+            202: components["responses"]["Started"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listForwards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forwards"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    endForward: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                forward: components["schemas"]["ForwardId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             202: components["responses"]["Started"];
             default: components["responses"]["Problem"];
@@ -1504,6 +1960,23 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["RunActionOptions"];
+            };
+        };
+        responses: {
+            202: components["responses"]["Started"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    actOnRuns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunsAction"];
             };
         };
         responses: {

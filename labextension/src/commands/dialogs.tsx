@@ -34,7 +34,7 @@ class Form extends ReactWidget implements Dialog.IBodyWidget<Record<string, stri
   protected render(): React.ReactElement {
     return (
       <>
-        {this.fields.map((field, index) => {
+        {this.fields.map(field => {
           const id = `${this.id}-${field.name}`;
           return (
             <div className="jr-Form-field" key={field.name}>
@@ -45,7 +45,6 @@ class Form extends ReactWidget implements Dialog.IBodyWidget<Record<string, stri
                 className="jp-mod-styled"
                 defaultValue={field.value}
                 placeholder={field.placeholder}
-                autoFocus={index === 0}
                 spellCheck={false}
                 autoComplete="off"
                 aria-describedby={field.help ? `${id}-help` : undefined}
@@ -83,6 +82,7 @@ export async function askFields(
   const result = await showDialog({
     title,
     body,
+    focusNodeSelector: 'input',
     buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.okButton({ label: accept })]
   });
   return result.button.accept ? (result.value as Record<string, string>) : null;
@@ -91,6 +91,11 @@ export async function askFields(
 let forms = 0;
 
 const SIGNS: Record<Finding['state'], string> = { ok: '✓', warning: '!', failed: '✕', 'not applicable': '–' };
+
+/** A sentence in which what stands between backticks is code. */
+export function withCode(text: string): React.ReactNode[] {
+  return text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part));
+}
 
 /** Shows the findings of `doctor` or `setup`, what is wrong first. */
 export async function showFindings(host: string, findings: readonly Finding[], trans: TranslationBundle): Promise<void> {
@@ -104,15 +109,15 @@ export async function showFindings(host: string, findings: readonly Finding[], t
           ? trans.__('All %1 checks that apply passed.', shown.length)
           : trans._n('%1 of %2 checks needs a look.', '%1 of %2 checks need a look.', bad, shown.length)}
       </p>
-      <ul>
+      <ul tabIndex={0} aria-label={trans.__('Checks of %1', host)}>
         {shown.map(finding => (
           <li key={finding.name} className={`jr-Finding jr-mod-${finding.state}`}>
             <span aria-label={finding.state} role="img" className="jr-Finding-sign">
               {SIGNS[finding.state]}
             </span>
             <span>
-              <strong>{finding.name}</strong> {finding.text}
-              {finding.remedy && finding.state !== 'ok' && <div className="jr-Finding-remedy">{finding.remedy}</div>}
+              <strong>{finding.name}</strong> {withCode(finding.text)}
+              {finding.remedy && finding.state !== 'ok' && <div className="jr-Finding-remedy">{withCode(finding.remedy)}</div>}
             </span>
           </li>
         ))}

@@ -8,6 +8,7 @@ import type { IUi } from '../hooks';
 import { askFields, showFindings } from './dialogs';
 import { CommandIDs } from './ids';
 import { carryOut, tellError } from './report';
+import { sure } from './sure';
 
 interface IHostCommand {
   action: HostAction;
@@ -72,15 +73,6 @@ function folderField(trans: TranslationBundle) {
     placeholder: trans.__('the top folder'),
     help: trans.__('A folder below the one that JupyterLab was started in')
   };
-}
-
-async function sure(title: string, body: string, accept: string, trans: TranslationBundle): Promise<boolean> {
-  const result = await showDialog({
-    title,
-    body,
-    buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.warnButton({ label: accept })]
-  });
-  return result.button.accept;
 }
 
 /** Adds the commands of hosts. */

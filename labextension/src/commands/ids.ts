@@ -5,6 +5,7 @@ export namespace CommandIDs {
   export const addHost = 'jupyter-remote:add-host';
   export const removeHost = 'jupyter-remote:host-remove';
   export const stopSession = 'jupyter-remote:session-stop';
+  export const openHost = 'jupyter-remote:host-open';
   export const openRun = 'jupyter-remote:run-open';
   export const labelRun = 'jupyter-remote:run-label';
   export const compare = 'jupyter-remote:compare';

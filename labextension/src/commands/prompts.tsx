@@ -42,7 +42,9 @@ export class Questions {
       body,
       buttons: [Dialog.cancelButton({ label: refuse }), ...buttons],
       // Enter must not say yes to a key that nobody has read.
-      defaultButton: prompt.kind === 'host_key' ? 0 : undefined
+      defaultButton: prompt.kind === 'host_key' ? 0 : undefined,
+      // A dialog gives the focus to its button, and takes it from a field that has asked for it.
+      focusNodeSelector: choices.length > 0 ? '' : 'input'
     });
     dialog.addClass('jr-Question');
     this.open = { id: prompt.id, dialog };
@@ -90,10 +92,15 @@ class Question extends ReactWidget implements Dialog.IBodyWidget<string> {
     }
     return (
       <div className="jr-Form-field">
+        {prompt.why && (
+          <p className="jr-Question-why" id={`${id}-why`}>
+            {prompt.why}
+          </p>
+        )}
         <label htmlFor={id} className="jr-Question-text">
           {prompt.text}
         </label>
-        <input id={id} className="jp-mod-styled" type={prompt.secret ? 'password' : 'text'} autoComplete="off" autoFocus />
+        <input id={id} className="jp-mod-styled" type={prompt.secret ? 'password' : 'text'} autoComplete="off" aria-describedby={prompt.why ? `${id}-why` : undefined} />
       </div>
     );
   }

@@ -1,6 +1,6 @@
 /** One line of a log in the page: text nodes and spans, never markup. */
 import type { Line } from '../api/models';
-import { ILook, pieces } from './ansi';
+import { ILook, IPiece, pieces } from './ansi';
 
 /**
  * Fills a row with a line.
@@ -14,7 +14,10 @@ export function fillRow(row: HTMLElement, line: Line | undefined, show: (display
     row.replaceChildren();
     return;
   }
-  row.replaceChildren(...pieces(line.text).map(piece => element(piece.text, piece.look)));
+  const parts = pieces(line.text);
+  if (!refill(row, parts)) {
+    row.replaceChildren(...parts.map(piece => element(piece.text, piece.look)));
+  }
   if (line.display !== undefined) {
     const button = document.createElement('button');
     button.type = 'button';
@@ -26,26 +29,66 @@ export function fillRow(row: HTMLElement, line: Line | undefined, show: (display
   }
 }
 
+/**
+ * Puts the texts into the nodes that a row has, where they are of the same kinds: thousands of lines go by in a second
+ * of scrolling, and new nodes cost the browser several times what new texts do. False where they are others.
+ */
+function refill(row: HTMLElement, parts: readonly IPiece[]): boolean {
+  const nodes = row.childNodes;
+  if (nodes.length !== parts.length) {
+    return false;
+  }
+  for (let i = 0; i < parts.length; i++) {
+    if (nodes[i].nodeName !== (isPlain(parts[i].look) ? '#text' : 'SPAN')) {
+      return false;
+    }
+  }
+  parts.forEach(({ text, look }, i) => {
+    const node = nodes[i];
+    if (node instanceof Text) {
+      node.data = text;
+      return;
+    }
+    if (looks.get(node) !== look) {
+      dress(node as HTMLElement, look);
+    }
+    (node.firstChild as Text).data = text;
+  });
+  return true;
+}
+
+/** What each span was made to look like. */
+const looks = new WeakMap<Node, ILook>();
+
+function isPlain(look: ILook): boolean {
+  return !(look.color || look.background || look.inverse || look.bold || look.dim || look.italic || look.underline || look.strike);
+}
+
 function element(text: string, look: ILook): Node {
   const node = document.createTextNode(text);
+  if (isPlain(look)) {
+    return node;
+  }
+  const span = document.createElement('span');
+  dress(span, look);
+  span.append(node);
+  return span;
+}
+
+function dress(span: HTMLElement, look: ILook): void {
   const classes = (['bold', 'dim', 'italic', 'underline', 'strike'] as const).filter(name => look[name]);
   const [color, background] = look.inverse
     ? [look.background ?? 'var(--jp-layout-color1)', look.color ?? 'var(--jp-content-font-color1)']
     : [look.color, look.background];
-  if (classes.length === 0 && !color && !background) {
-    return node;
+  // Each of these costs something, so it is not said again.
+  const name = classes.map(one => `ansi-${one}`).join(' ');
+  if (span.className !== name) {
+    span.className = name;
   }
-  const span = document.createElement('span');
-  // Each of these costs something, and thousands of spans are made in a second of scrolling.
-  if (classes.length > 0) {
-    span.className = classes.map(name => `ansi-${name}`).join(' ');
+  const before = looks.get(span);
+  if (!before || before.inverse || look.inverse || before.color !== look.color || before.background !== look.background) {
+    span.style.color = color ?? '';
+    span.style.backgroundColor = background ?? '';
   }
-  if (color) {
-    span.style.color = color;
-  }
-  if (background) {
-    span.style.backgroundColor = background;
-  }
-  span.append(node);
-  return span;
+  looks.set(span, look);
 }

@@ -113,7 +113,7 @@ function MainButton({ host }: { host: Host }): JSX.Element | null {
 /** What goes on with the host, or why it is down. */
 function HostNews({ host, word }: { host: Host; word: string }): JSX.Element {
   const { state, trans } = useUi();
-  const operation = state.store.operations.find(one => one.host === host.name && one.state === 'running' && !one.run);
+  const operation = useStore('operations', () => state.store.operations.find(one => one.host === host.name && one.state === 'running' && !one.run));
   if (operation) {
     return <Progress operation={operation} />;
   }

@@ -12,12 +12,12 @@ const RUN: (RunAction | '-')[] = ['attach', 'interrupt', 'stop', '-', 'pull', 'r
 /** Opens the menu of a host beside `anchor`. */
 export function openHostMenu(commands: CommandRegistry, host: string, anchor: IPlace): void {
   const ids = HOST.map(action => (action === '-' ? '-' : CommandIDs.host(action)));
-  open(commands, [...ids, CommandIDs.removeHost], { host }, anchor);
+  open(commands, [CommandIDs.openHost, '-', ...ids, CommandIDs.removeHost], { host }, anchor);
 }
 
 /** Opens the menu of one or several runs. */
 export function openRunMenu(commands: CommandRegistry, runs: string[], anchor: IPlace): void {
-  const one = runs.length === 1 ? [CommandIDs.openRun, CommandIDs.labelRun] : [CommandIDs.compare];
+  const one = runs.length === 1 ? [CommandIDs.openRun, CommandIDs.labelRun] : [CommandIDs.compare, CommandIDs.labelRun];
   const args: JSONObject = runs.length === 1 ? { run: runs[0], runs } : { runs };
   open(commands, [...one, '-', ...RUN.map(action => (action === '-' ? '-' : CommandIDs.run(action)))], args, anchor);
 }

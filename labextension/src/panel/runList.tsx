@@ -10,13 +10,14 @@ import { runMatches } from '../state/changes';
 import { scrollTo, visible } from '../viewport';
 import { duration, elapsed, metricWords, moment, runTitle, STATE_SIGN, stateWord } from '../words';
 import { openRunMenu, placeOf } from './menus';
+import { RunBar } from './runBar';
 import { choose } from './selection';
 
 const ROW_PX = 44;
 
 /** The list with its filter and the buttons for what is chosen. */
 export function RunList(): JSX.Element {
-  const { state, commands, trans } = useUi();
+  const { state, trans } = useUi();
   const ids = useStore('runs', () => state.store.runIds);
   const [words, setWords] = React.useState('');
   const [trash, setTrash] = React.useState(false);
@@ -41,7 +42,9 @@ export function RunList(): JSX.Element {
       state.readRuns({ text: words, deleted: trash, before: next }).then(page => setNext(page.next), tellError);
     }
   };
-  const runs = [...chosen].filter(id => state.store.run(id));
+  // In the order of the list; what has gone from it is not chosen any more.
+  const runs = chosen.size === 0 ? [] : shown.filter(id => chosen.has(id));
+  const box = React.useRef<HTMLDivElement>(null);
   return (
     <div className="jr-Runs">
       <div className="jr-Runs-tools">
@@ -56,25 +59,31 @@ export function RunList(): JSX.Element {
         <button className="jr-Button" aria-pressed={trash} onClick={() => { setTrash(!trash); setChosen(new Set()); }}>
           {trans.__('Trash')}
         </button>
-        <button className="jr-Button" disabled={runs.length < 2} onClick={() => void commands.execute(CommandIDs.compare, { runs })}>
-          {trans.__('Compare')}
-        </button>
       </div>
       {shown.length === 0 ? (
         <p className="jr-Runs-none">{trash ? trans.__('The trash is empty.') : words ? trans.__('No run has these words.') : trans.__('No runs yet. Put %%%%remote HOST on a cell and run it.')}</p>
       ) : (
-        <Rows ids={shown} chosen={chosen} choose={setChosen} atEnd={more} />
+        <Rows ids={shown} chosen={chosen} runs={runs} choose={setChosen} atEnd={more} box={box} />
       )}
+      <RunBar runs={runs} clear={() => setChosen(new Set())} list={box} />
     </div>
   );
 }
 
-function Rows(props: { ids: readonly string[]; chosen: ReadonlySet<string>; choose(ids: ReadonlySet<string>): void; atEnd(): void }): JSX.Element {
-  const { ids, chosen } = props;
+function Rows(props: {
+  ids: readonly string[];
+  chosen: ReadonlySet<string>;
+  /** Those of `chosen` that are in the list. */
+  runs: string[];
+  choose(ids: ReadonlySet<string>): void;
+  atEnd(): void;
+  box: React.RefObject<HTMLDivElement>;
+}): JSX.Element {
+  const { ids, chosen, box } = props;
   const { commands, trans } = useUi();
-  const box = React.useRef<HTMLDivElement>(null);
   const [sight, setSight] = React.useState({ top: 0, height: 400 });
   const [current, setCurrent] = React.useState<string | null>(null);
+  const anchor = React.useRef<string | null>(null);
   React.useEffect(() => {
     const node = box.current!;
     const look = () => setSight({ top: node.scrollTop, height: node.clientHeight });
@@ -82,7 +91,7 @@ function Rows(props: { ids: readonly string[]; chosen: ReadonlySet<string>; choo
     observer.observe(node);
     look();
     return () => observer.disconnect();
-  }, []);
+  }, [box]);
   const { first, last, offset } = visible(sight.top, sight.height, ROW_PX, ids.length, 4);
   React.useEffect(() => {
     if (last >= ids.length) {
@@ -93,10 +102,20 @@ function Rows(props: { ids: readonly string[]; chosen: ReadonlySet<string>; choo
   }, [last >= ids.length, ids.length]);
 
   const at = Math.max(0, current === null ? 0 : ids.indexOf(current));
+  const pick = (id: string, event: { shiftKey: boolean; ctrlKey: boolean; metaKey: boolean }, toggle = event.ctrlKey || event.metaKey) => {
+    setCurrent(id);
+    props.choose(choose(ids, chosen, anchor.current, id, { range: event.shiftKey, toggle }));
+    if (!event.shiftKey || anchor.current === null) {
+      anchor.current = id;
+    }
+  };
   const go = (to: number, event: React.KeyboardEvent) => {
     const index = Math.min(Math.max(to, 0), ids.length - 1);
-    setCurrent(ids[index]);
-    props.choose(choose(ids, chosen, current, ids[index], { range: event.shiftKey, toggle: false }));
+    if ((event.ctrlKey || event.metaKey) && !event.shiftKey) {
+      setCurrent(ids[index]); // to another one that Space then chooses, too
+    } else {
+      pick(ids[index], event, event.ctrlKey);
+    }
     const node = box.current!;
     const top = scrollTo(index, sight.height, ROW_PX, ids.length);
     if (top < node.scrollTop || top + ROW_PX > node.scrollTop + sight.height) {
@@ -112,12 +131,17 @@ function Rows(props: { ids: readonly string[]; chosen: ReadonlySet<string>; choo
     Home: event => go(0, event),
     End: event => go(ids.length - 1, event),
     Enter: () => void commands.execute(CommandIDs.openRun, { run: ids[at] }),
-    ' ': () => props.choose(choose(ids, chosen, current, ids[at], { range: false, toggle: true }))
+    ' ': event => pick(ids[at], event, true),
+    Escape: () => props.choose(new Set()),
+    Delete: () => props.runs.length > 0 && void commands.execute(CommandIDs.run('delete'), { runs: props.runs }),
+    a: () => props.choose(new Set(ids))
   };
+  // With Ctrl only those that mean something; all others are JupyterLab's.
+  const withCtrl = new Set(['ArrowDown', 'ArrowUp', 'Home', 'End', ' ', 'a']);
   const menu = (event: React.MouseEvent, id: string) => {
     event.preventDefault();
     event.stopPropagation();
-    const about = chosen.has(id) ? [...chosen] : [id];
+    const about = chosen.has(id) ? props.runs : [id];
     openRunMenu(commands, about, placeOf(event));
   };
   return (
@@ -132,7 +156,8 @@ function Rows(props: { ids: readonly string[]; chosen: ReadonlySet<string>; choo
       onScroll={event => setSight({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight })}
       onKeyDown={event => {
         const key = keys[event.key];
-        if (key && !event.ctrlKey && !event.metaKey && !event.altKey) {
+        const ctrl = event.ctrlKey || event.metaKey;
+        if (key && !event.altKey && (ctrl ? withCtrl.has(event.key) : event.key !== 'a')) {
           event.preventDefault();
           event.stopPropagation();
           key(event);
@@ -150,10 +175,7 @@ function Rows(props: { ids: readonly string[]; chosen: ReadonlySet<string>; choo
               count={ids.length}
               chosen={chosen.has(id)}
               current={id === current}
-              click={event => {
-                setCurrent(id);
-                props.choose(choose(ids, chosen, current, id, { range: event.shiftKey, toggle: event.ctrlKey || event.metaKey }));
-              }}
+              click={event => pick(id, event)}
               open={() => void commands.execute(CommandIDs.openRun, { run: id })}
               menu={event => menu(event, id)}
             />

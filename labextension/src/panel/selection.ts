@@ -3,7 +3,8 @@
 /**
  * What is chosen after a click on `id`.
  *
- * @param anchor where the last choice was, from which a range goes.
+ * @param anchor where the last choice without a range was, from which one goes.
+ * @param how `range`: all up to there (Shift); `toggle`: the others stay as they are (Ctrl).
  */
 export function choose(
   ids: readonly string[],
@@ -14,7 +15,8 @@ export function choose(
 ): ReadonlySet<string> {
   if (how.range && anchor !== null && ids.includes(anchor)) {
     const [from, to] = [ids.indexOf(anchor), ids.indexOf(id)].sort((a, b) => a - b);
-    return new Set([...chosen, ...ids.slice(from, to + 1)]);
+    const range = ids.slice(from, to + 1);
+    return new Set(how.toggle ? [...chosen, ...range] : range);
   }
   if (how.toggle) {
     const now = new Set(chosen);

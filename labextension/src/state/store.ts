@@ -1,5 +1,6 @@
 /** Hosts, runs, operations and questions as the server last told of them. */
 import type { Host, Hosts, Operation, OutputEvent, Problem, Prompt, Run, Runs, Sample, ServerMessage } from '../api/models';
+import { Belongings } from './belongings';
 import { changedSample, insertRun } from './changes';
 import { Emitter, Listener } from './emitter';
 
@@ -11,15 +12,20 @@ const OPERATIONS_KEPT = 100;
  * whether something is new.
  *
  * Keys for {@link on}: `hosts` (which there are), `host:NAME`, `sample:NAME`, `runs` (which there are),
- * `run:ID`, `operations`, `prompts`, `problem`.
+ * `run:ID`, `operations`, `prompts`, `problem`, and those of {@link Belongings}.
  */
 export class Store {
-  constructor(private readonly emitter = new Emitter()) {}
+  constructor(private readonly emitter = new Emitter()) {
+    this.belongings = new Belongings(emitter);
+  }
 
   /** Calls back after changes of a key, at most once a frame; returns what ends that. */
   on(key: string, listener: Listener): () => void {
     return this.emitter.on(key, listener);
   }
+
+  /** Campaigns, environments, forwards. */
+  readonly belongings: Belongings;
 
   /** Whether the hosts come from the server, and not from what was remembered. */
   fresh = false;
@@ -141,6 +147,7 @@ export class Store {
           }
           this._operations = message.operations ?? [];
           this._prompts = message.prompts ?? [];
+          this.belongings.setForwards(message.forwards ?? []);
           this.emitter.changed('operations');
           this.emitter.changed('prompts');
         }
@@ -168,6 +175,8 @@ export class Store {
       case 'output':
         this.hearOutput(message);
         break;
+      default:
+        this.belongings.hear(message);
     }
   }
 
@@ -207,12 +216,11 @@ export class Store {
       this.emitter.changed('runs');
     } else {
       this.runs.set(id, run);
-      if (!known) {
+      if (!known || known.deleted !== run.deleted || known.state !== run.state) {
+        // A new list also when the same are in it: others are shown now, or other things can be done with them.
         const ids = [...this._runIds];
         insertRun(ids, id);
         this._runIds = ids;
-      }
-      if (!known || known.deleted !== run.deleted || known.state !== run.state) {
         this.emitter.changed('runs');
       }
     }
