@@ -265,13 +265,13 @@ class Store:
         return [row["host"] for row in self._rows(text, (campaign,)) if row["host"]]
 
     def campaigns_by_id(self, beginning: str) -> dict[str, str]:
-        """The names of the campaigns whose id begins so, by id; of those that runs here are steps of.
+        """The names of the campaigns whose id has that beginning, by id; of those that runs here are steps of.
 
         Raises:
             HistoryError: the file can't be read.
         """
-        text = "SELECT campaign, options FROM runs WHERE campaign NOT NULL AND options LIKE ?"
-        rows = self._rows(text, (f'%"campaign_id": "{beginning}%',))
+        text = "SELECT campaign, options FROM runs WHERE campaign NOT NULL AND instr(options, ?)"
+        rows = self._rows(text, (f'"campaign_id": "{beginning}',))
         return {json.loads(row["options"])["campaign_id"]: row["campaign"] for row in rows}
 
     def _rows(self, text: str, values: Sequence[Any]) -> list[Row]:

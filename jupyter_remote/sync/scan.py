@@ -59,7 +59,12 @@ _choosing = Lock()
 def scanner_of(
     root: Path, include: Sequence[str], exclude: Sequence[str], max_file_size: int, index: Path | None
 ) -> Scanner:
-    """The scanner of a workspace, one for all hosts with the same rules; arguments as of :class:`Scanner`."""
+    """The scanner of a workspace, one for all hosts with the same rules.
+
+    Args:
+        root, include, exclude, index: as of :class:`Scanner`.
+        max_file_size: in bytes, as there.
+    """
     key = str(root), tuple(include), tuple(exclude), max_file_size, index
     with _choosing:
         scanner = _scanners.get(key)

@@ -41,7 +41,7 @@ class Received(_Pipe):
             self._changed.notify()
 
     def read(self, nbytes: int, timeout: float | None = None) -> bytes:
-        """The next packet, or so many bytes of it; b"" at the end.
+        """The next packet, or the first `nbytes` bytes of it; b"" at the end.
 
         Raises:
             PipeTimeout: nothing came within so many seconds.

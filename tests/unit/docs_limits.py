@@ -63,7 +63,7 @@ LIMITS = {
         "1 MB": "jupyter_remote/excerpt.py: DEFAULT_LIMIT = 1_000_000",
     },
     "docs/pbs.md": {
-        "2 s": "jupyter_remote/jobs.py: WAITING_S, ENDING_S = 2.0, 0.4",
+        "2 s": "jupyter_remote/job_board.py: WAITING_S, ENDING_S = 2.0, 0.4",
         "30 s": "jupyter_remote/config_schedulers.py: poll: Annotated[Duration, Field(ge=1)] = 30.0",
         "8 s": "jupyter_remote/agent/joblink.py: PATIENCE = 8.0",
     },
@@ -74,7 +74,7 @@ LIMITS = {
         "1 GiB": "jupyter_remote/server/app.py: 1 << 30, min=1 << 20",
     },
     "docs/slurm.md": {
-        "2 s": "jupyter_remote/jobs.py: WAITING_S, ENDING_S = 2.0, 0.4",
+        "2 s": "jupyter_remote/job_board.py: WAITING_S, ENDING_S = 2.0, 0.4",
         "30 s": "jupyter_remote/config_schedulers.py: poll: Annotated[Duration, Field(ge=1)] = 30.0",
         "8 s": "jupyter_remote/agent/joblink.py: PATIENCE = 8.0",
     },
