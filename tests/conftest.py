@@ -81,10 +81,10 @@ def leaves_nothing_behind() -> Iterator[None]:
     assert not names, f"the test left processes: {names}"
     running = _await_none(lambda: [t for t in threading.enumerate() if t not in threads and not t.daemon])
     assert not running, f"the test left threads: {running}"
-    if len(_descriptors()) > len(descriptors) + FD_TOLERANCE:
+    if _opened(descriptors):
         gc.collect()  # What only a reference cycle still holds is the collector's affair, not a leak.
-        opened = [target for fd, target in _descriptors().items() if fd not in descriptors]
-        assert len(opened) <= FD_TOLERANCE, f"the test left file descriptors: {opened}"
+        opened = _await_none(lambda: _opened(descriptors))  # the history keeps its file for a second
+        assert not opened, f"the test left file descriptors: {opened}"
 
 
 def _processes() -> set[psutil.Process]:
@@ -123,6 +123,15 @@ def _descriptors() -> dict[int, str]:
             with contextlib.suppress(OSError):
                 found[int(entry.name)] = str(entry.readlink())
     return found
+
+
+def _opened(before: dict[int, str]) -> list[str]:
+    """What is open now and was not before, when that is more than libraries keep."""
+    now = _descriptors()
+    if len(now) <= len(before) + FD_TOLERANCE:
+        return []
+    opened = [target for fd, target in now.items() if fd not in before]
+    return opened if len(opened) > FD_TOLERANCE else []
 
 
 def _await_none(look: Callable[[], list[T]]) -> list[T]:
