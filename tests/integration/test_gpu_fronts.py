@@ -51,7 +51,7 @@ def test_a_program_s_own_wait_is_its_own() -> None:
     values = parse(RUN, ["h", "--wait", "--", "prog", "--wait", "x"])
     assert values["wait"] == float("inf")
     assert values["program"] == ("prog", "--wait", "x")
-    values = parse(RUN, ["h", "--script", "a.py", "--wait"])
+    values = parse(RUN, ["h", "--script", "a.py", "--", "--wait"])
     assert (values["script"], values["wait"]) == (("a.py", "--wait"), None)
     with pytest.raises(UsageError, match="names no GPUs"):
         parse(CELL, ["h", "--gpus", "some"])

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from hosts import Place
+from hosts import Place, await_true
 
 from jupyter_remote import job_board, jobs, records
 from jupyter_remote.archives.registry import open_archive
@@ -102,6 +102,7 @@ def test_a_run_whose_launcher_is_not_here_is_shown_as_it_was_left(local: Place) 
     """It was started from where that package is installed; a list of runs with it is one all the same."""
     run = local.run("1")
     path = local.folder(run) / "run.json"
+    await_true(lambda: json.loads(path.read_text())["state"] == "finished")  # its supervisor's last word
     job = {"launcher": "spooled", "key": "k", "id": "7", "own": 1}
     path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "running", "job": job}))
     (local.folder(run) / "events.jsonl").write_text("")

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import PAGES, ROOT, text
+from doc_pages import PAGES, ROOT, text
 
 from jupyter_remote.campaigns.file import CampaignFile, load, models
 from jupyter_remote.campaigns.plan import make
@@ -108,6 +108,7 @@ def test_code_map_names_modules_that_exist() -> None:
     cells = [line.split("|")[1] for line in code_map.splitlines() if line.startswith("| `")]
     paths = re.findall(r"`([\w./]+)`", "".join(cells))
     assert paths
+    assert sorted(set(paths)) == sorted(paths), "a module stands there twice"
     assert [
         p for p in paths if not any((base / p).exists() for base in (ROOT, ROOT / "jupyter_remote"))
     ] == []

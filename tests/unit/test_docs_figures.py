@@ -7,8 +7,8 @@ import json
 import re
 from functools import cache
 
+from doc_pages import DOCS, ROOT, prose, text
 from docs_limits import LIMITS
-from pages import DOCS, ROOT, prose, text
 
 from benchmarks.harness import Row
 from benchmarks.page import CITED, FIGURES, MISSING, cited, filled

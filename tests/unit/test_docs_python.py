@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from doc_pages import DOCS, each, spans
 from IPython.core.inputtransformer2 import TransformerManager
-from pages import DOCS, each, spans
 
 import jupyter_remote
 from jupyter_remote import Remote, Run

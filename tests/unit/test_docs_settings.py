@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from pages import DOCS, PAGES, ROOT, blocks, each, prose, spans, text
+from doc_pages import DOCS, PAGES, ROOT, blocks, each, prose, spans, text
 from pydantic import ValidationError
 
 from jupyter_remote import plugins

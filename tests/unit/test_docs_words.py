@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from pages import DOCS, blocks, spans
+from doc_pages import DOCS, blocks, spans
 
 from jupyter_remote.errors import UsageError
 from jupyter_remote.options import AUTOREMOTE, CELL, LINE, walk
