@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -54,13 +55,20 @@ def main() -> int:
     if unknown := set(arguments.names) - set(SUBJECTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; valid: {', '.join(SUBJECTS)}")
     rows: list[Row] = []
+    failed: list[str] = []
     for name in arguments.names or SUBJECTS:
         print(f"==> {name}", file=sys.stderr, flush=True)
-        rows += import_module(f".{name}", __package__).measure(arguments.quick)
+        try:
+            rows.extend(import_module(f".{name}", __package__).measure(arguments.quick))
+        except Exception:  # what the others measured, and are about to, is not to be lost
+            traceback.print_exc()
+            failed.append(name)
+        write_json(arguments.json, rows)
     print_table(rows)
-    write_json(arguments.json, rows)
     print(f"\nwritten to {arguments.json.absolute()}")
-    return 0 if all(row.passed for row in rows) else 1
+    if failed:
+        print(f"could not be measured: {', '.join(failed)}", file=sys.stderr)
+    return 0 if not failed and all(row.passed for row in rows) else 1
 
 
 if __name__ == "__main__":

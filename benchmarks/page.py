@@ -77,7 +77,8 @@ def _figure(document: dict[str, Any], what: str, name: str, peer: str | None) ->
         if one["name"] == name and peer in (None, one["peer_name"]):
             row = Row(**{key: value for key, value in one.items() if key != "ratio"})
             _, ours, theirs, ratio, *_ = cells(row)
-            speed_up = f"{1 / row.ratio:.2g}" if row.ratio else ""
+            times = 1 / row.ratio if row.ratio else None
+            speed_up = "" if times is None else f"{times:.0f}" if times >= 10 else f"{times:.2g}"
             return {"ours": ours, "theirs": theirs, "ratio": ratio, "speed-up": speed_up}[what] or MISSING
     return MISSING
 

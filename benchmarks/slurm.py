@@ -143,7 +143,7 @@ def _listing(cluster: SlurmCluster, scratch: Path, n: int) -> Iterator[Row]:
 
     few, many = interleaved(n, listed(FEW), listed(MANY))
     cluster.run("scancel", number)
-    yield at_most_times(f"jupyter remote runs: {MANY} that are jobs", f"{FEW} of them", many, few, 2, n)
+    yield at_most_times(f"runs list, {MANY} that are jobs", f"{FEW} of them", many, few, 2, n)
 
 
 def _waiting_run(state: Path, number: str, index: int) -> None:

@@ -118,6 +118,8 @@ def _attached(host: BenchHost, remote: Remote, size: int, n: int) -> Row:
 
 
 def _tail(host: BenchHost, remote: Remote, size: int, round_trip: object, n: int) -> Row:
+    from jupyter_remote.whereabouts import find_run
+
     run = remote.run_cell("print('made for its log')").wait()
     folder = Path(remote.info["state"]) / "runs" / run.id
     line = b"y" * 99 + b"\n"
@@ -131,8 +133,8 @@ def _tail(host: BenchHost, remote: Remote, size: int, round_trip: object, n: int
 
     def logs() -> float:
         def look() -> None:
-            (found,) = remote.find_runs(run.id)
-            if b"".join(remote.log(found, 100)) != line * 100:
+            found = find_run(run.id)
+            if b"".join(found.remote().log(found.id, 100)) != line * 100:
                 raise RuntimeError("the log ends otherwise")
 
         return timed(look)
