@@ -265,7 +265,7 @@ class Store:
         return [row["host"] for row in self._rows(text, (campaign,)) if row["host"]]
 
     def campaigns_by_id(self, beginning: str) -> dict[str, str]:
-        """The names of the campaigns whose id has that beginning, by id; of those that runs here are steps of.
+        """The names of the campaigns whose id has that beginning, by id, as far as runs here are their steps.
 
         Raises:
             HistoryError: the file can't be read.
