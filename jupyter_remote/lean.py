@@ -17,6 +17,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # says the same and takes 0.2 s, which a first contact would wait for.
 _STRING = r"\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
 _PIECE = re.compile(rf"({_STRING})|[ ]*#[^\n]*|^(?:    )+", re.DOTALL | re.MULTILINE)
+_COMMENT = re.compile(rf"({_STRING})|[ ]*#[^\n]*", re.DOTALL)
 # What becomes of a module's docstring.
 _LEAN = b'""\n'
 
@@ -49,6 +50,22 @@ def lean(source: bytes) -> bytes:
             first, last = node.lineno, node.end_lineno or node.lineno
             lines[first - 1 : last] = [b""] * (last - first + 1)
     return b"\n".join(lines)
+
+
+def without_comments(source: bytes) -> bytes:
+    """The same module without comments; docstrings stay, and lines keep their numbers.
+
+    Args:
+        source: of a module in UTF-8.
+
+    Raises:
+        SyntaxError: it is no Python.
+        ValueError: it would be another module.
+    """
+    shorter = _COMMENT.sub(lambda piece: piece[1] or "", source.decode("utf-8")).encode("utf-8")
+    if ast.dump(ast.parse(shorter)) != ast.dump(ast.parse(source)):
+        raise ValueError("without its comments it would be another module")
+    return shorter
 
 
 def for_type_checkers(node: ast.AST) -> TypeGuard[ast.If]:

@@ -15,7 +15,7 @@ import pytest
 
 import jupyter_remote
 from jupyter_remote.boot import agent_zip, command, handshake
-from jupyter_remote.lean import for_type_checkers, lean
+from jupyter_remote.lean import for_type_checkers, lean, without_comments
 
 PACKAGE = Path(jupyter_remote.__file__).parent
 AGENT = PACKAGE / "agent"
@@ -130,6 +130,12 @@ def f(a, *b, c = "x: int",
  y: int = 2
 """
     assert lean(source) == shorter
+
+
+def test_a_wheel_has_the_other_modules_without_comments() -> None:
+    source = b'"""Doc."""\n# why\nX = "# kept"  # because\n\ndef f():\n    # why\n    return """#\n"""\n'
+    shorter = b'"""Doc."""\n\nX = "# kept"\n\ndef f():\n\n    return """#\n"""\n'
+    assert without_comments(source) == shorter  # it says itself where it would be another module
 
 
 def code_of(source: bytes) -> tuple[str, list[int]]:
