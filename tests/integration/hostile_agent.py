@@ -245,7 +245,7 @@ def variables(lie: str) -> Iterator[bytes]:
     nodes: dict[str, object] = {"y": ["numpy.array", 0, "|u1", [4], "C", 0, 0]}
     buffers = [b"1234"]
     if lie == "v-pickle":
-        nodes, buffers = {"y": ["pickle", 0, "3.11", 0, []]}, [pickle.dumps(os._exit)]
+        nodes, buffers = {"y": ["pickle", 0, "3.11", 0, []]}, [pickle.dumps(os.abort)]
     elif lie == "v-shape":
         nodes = {"y": ["numpy.array", 0, "<f8", [1 << 40], "C", 0, 0]}
     elif lie == "v-unasked":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -83,6 +85,17 @@ def files_of(root: Path) -> dict[str, bytes]:
         for path in root.rglob("*")
         if path.is_file() and not path.is_symlink() and path.relative_to(root).parts[0] != ".jupyter-remote"
     }
+
+
+def holding(root: Path, words: bytes) -> list[Path]:
+    """The files below a folder in which words stand; what goes while it is looked at is none of them."""
+    found = []
+    for folder, _, names in os.walk(root):
+        for path in (Path(folder, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and words in path.read_bytes():
+                    found.append(path)
+    return found
 
 
 def alive(pid: int) -> bool:

@@ -294,7 +294,8 @@ def test_the_picker_starts_and_stops_a_machine(cloud: Cloud) -> None:
         said("stop trainer")
         assert cloud.state == "stopped"
         await_true(lambda: "unreachable" in dict(map(reversed, parts["list"].options))["trainer"])
-        assert f"</span> trainer: the machine {cloud.instance} is stopped" in parts["why"].value
+        stopped = f"</span> trainer: the machine {cloud.instance} is stopped"
+        await_true(lambda: stopped in parts["why"].value)
         assert usable("trainer") == {"start", "stop"}
     finally:
         for thread in picker._asking:

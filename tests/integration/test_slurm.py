@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from following import following, listed, until
-from hosts import Place, await_true, make_place
+from hosts import Place, await_true, holding, make_place
 from slurm_cluster import SlurmCluster, running
 
 from jupyter_remote import records
@@ -57,19 +57,18 @@ def test_a_secret_that_waits_goes_with_the_job(
 ) -> None:
     monkeypatch.setenv("TOKEN", "canary-7-value")
 
-    def holding() -> list[Path]:
-        files = [path for path in cluster.state.rglob("*") if path.is_file()]
-        return [path for path in files if b"canary-7-value" in path.read_bytes()]
+    def with_it() -> list[Path]:
+        return holding(cluster.state, b"canary-7-value")
 
     run = cluster.remote.run_bash("echo never", pass_env=["TOKEN"], resources={"hold": "true"})
-    (file,) = holding()
+    (file,) = with_it()
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     if by == "us":
         run.stop()
     else:
         slurm.run("scancel", str(run.record["job"]["id"]))
     assert run.wait().state == "stopped"
-    assert holding() == []
+    assert with_it() == []
 
 
 def test_a_session_that_waits_is_stopped_with_the_cells_that_wait_for_it(
