@@ -30,7 +30,7 @@ demo:
 
 test:
 	@scripts/system-packages openssh-client openssh-server libpam-google-authenticator rsync git iproute2 environment-modules chromium fonts-dejavu-core nodejs \
-		slurm-wlm munge slurm-wlm-torque podman runc docker.io iptables task-spooler
+		slurm-wlm munge slurm-wlm-torque podman runc docker.io iptables task-spooler man-db
 	@scripts/environment test e2e
 	@scripts/panel
 	@scripts/test

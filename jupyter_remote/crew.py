@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from queue import Empty, SimpleQueue
 
 # How long a thread waits for more.
@@ -37,7 +38,7 @@ class _Member:
                 except ValueError:
                     continue  # it has just been given something
                 return
-            work()
+            Context().run(work)  # what it sets there is not the next one's
             del work  # or it would keep alive what it has done until the next comes
             _free.append(self)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import pytest
 
@@ -72,3 +73,21 @@ def test_a_thread_without_work_ends() -> None:
     later, _ = who_does("b")
     assert later is not thread
     later.join(30)
+
+
+def test_what_a_work_sets_for_itself_is_not_the_next_ones() -> None:
+    """`sync/moment.py`: the moment of an earlier call would make an old look at the workspace new enough."""
+    moment = ContextVar("moment", default="none")
+    seen = []
+    for number in range(2):
+        done = threading.Event()
+
+        def work(done: threading.Event = done, number: int = number) -> None:
+            seen.append((threading.current_thread(), moment.get()))
+            moment.set(str(number))
+            done.set()
+
+        crew.begin(work, "it")
+        assert done.wait(30)
+        await_free(seen[-1][0])
+    assert seen == [(seen[0][0], "none")] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -34,7 +35,7 @@ def test_every_line_that_begins_with_a_dot_is_a_macro() -> None:
     assert man_page._plain(".profile\n'x") == "\\&.profile\n\\&'x"
 
 
-@pytest.mark.skipif(shutil.which("man") is None, reason="there is no man here")
+@pytest.mark.skipif(not os.environ.get("CI") and shutil.which("man") is None, reason="there is no man here")
 def test_man_shows_it() -> None:
     argv = ["man", "--warnings", "--local-file", "-"]
     done = subprocess.run(argv, input=man_page.page().encode(), capture_output=True, check=True)
