@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import history, runs
 from ..agent.rundir import FINAL_STATES
+from ..call import count
 from ..errors import RemoteError
 from ..many import at_once
 from ..whereabouts import Found
@@ -50,7 +51,7 @@ class Batch:
             refused: Refused = {
                 one: NotFound("it is not in the local history") for one in ids if one not in rows
             }
-            operation.tell(f"{len(found)} runs")
+            operation.tell(count(found, "run"))
             refused |= self._done(operation, action, found, label)
             done = [one for one in ids if one not in refused]
             operation.tell(_summary(action, done, refused), 1.0)
@@ -109,8 +110,5 @@ def _refusal(run_id: str, rows: Mapping[str, Mapping[str, Any]], why: RemoteErro
 
 
 def _summary(action: str, done: Sequence[str], refused: Refused) -> str:
-    def count(number: int) -> str:
-        return f"{number} run" if number == 1 else f"{number} runs"
-
-    text = f"{count(len(done))} {_DONE[action]}"
+    text = f"{count(done, 'run')} {_DONE[action]}"
     return f"{text}, {len(refused)} refused" if refused else text

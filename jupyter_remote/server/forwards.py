@@ -33,6 +33,7 @@ class Forwards:
         self._root = root
         self._changed = changed
         self._mine: list[Forward] = []
+        self._lock = threading.Lock()
         self._closed = False
 
     def open(self, host: str, options: Mapping[str, Any]) -> Work:
@@ -41,8 +42,10 @@ class Forwards:
         def work(operation: Operation) -> dict[str, Any]:
             remote = jupyter_remote.connect(host, workspace=self._root)
             made = remote.forward(options["port"], local_port=options.get("local_port"), to=options.get("to"))
-            self._mine = [*(one for one in self._mine if not one.ended.is_set()), made]
-            if self._closed:
+            with self._lock:  # pages open several at once
+                self._mine = [*(one for one in self._mine if not one.ended.is_set()), made]
+                closed = self._closed
+            if closed:
                 made.close()
             self._changed()
             operation.tell(f"{made.url} leads to {made.target}", 1.0)
@@ -69,8 +72,10 @@ class Forwards:
 
     def close(self) -> list[threading.Thread]:
         """Ends those of this server; returns the threads that do it."""
-        self._closed = True
-        threads = [threading.Thread(target=one.close, daemon=True) for one in self._mine]
+        with self._lock:
+            self._closed = True
+            mine = list(self._mine)
+        threads = [threading.Thread(target=one.close, daemon=True) for one in mine]
         for thread in threads:
             thread.start()
         return threads

@@ -58,6 +58,7 @@ class Feed:
         self._new_due: dict[str, float] = {}
         self._fails: dict[str, int] = {}
         self._last: dict[str, records.Record] = {}
+        self._complaint = ""
 
     def subscribe(self, told: Told) -> None:
         """Has `told` called at every look, from now on; a second time is the same as once."""
@@ -104,7 +105,9 @@ class Feed:
                 try:
                     one(now != before)
                 except Exception as error:  # one widget that can't be drawn is no reason for others to stop
-                    print(f"jupyter_remote: a view of runs can't be drawn: {error!r}", file=sys.stderr)
+                    if repr(error) != self._complaint:  # not at each look
+                        self._complaint = repr(error)
+                        print(f"jupyter_remote: a view of runs can't be drawn: {error!r}", file=sys.stderr)
             before = now
             with suppress(HistoryError):
                 self._ask_hosts()
