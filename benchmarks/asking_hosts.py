@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.integration.proxy import Proxy
@@ -68,7 +69,7 @@ def _status(names: list[str], n: int) -> Iterator[Row]:
 
 
 def _each(names: list[str], status: Callable[[list[str]], None]) -> list[Measurement]:
-    return [lambda name=name: timed(lambda: status([name])) for name in names[:3]]
+    return [partial(timed, partial(status, [name])) for name in names[:3]]
 
 
 def _setup(names: list[str], n: int) -> Iterator[Row]:
@@ -100,7 +101,7 @@ def _probe(host: BenchHost, n: int) -> Iterator[Row]:
         key = f"[127.0.0.1]:{host.server.port}"
         host.server.alias("far", HostName="127.0.0.1", Port=proxy.port, HostKeyAlias=key)
         opened = [Connection.open(Config.load().host(name)) for name in ("far", "direct")]
-        far, near = (lambda one=one: timed(lambda: probing.ask(one, "~/x")) for one in opened)
+        far, near = (partial(timed, partial(probing.ask, one, "~/x")) for one in opened)
         try:
             with echo(BenchHost(host.server, host.scratch, "far")) as round_trip:
                 far(), near(), round_trip()

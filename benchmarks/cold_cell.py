@@ -40,7 +40,7 @@ def measure(quick: bool) -> Iterator[Row]:
         workspace = make_workspace(host.scratch / "ten", 10)
         first_cell(host, workspace)  # Byte code here and there, pages in memory.
         for forget, name, limit in ((False, "agent cached", 2), (True, "first contact ever", 4)):
-            kernels, bare, peers = [], [], []
+            kernels, bare, peers = list[float](), list[float](), list[float]()
             for _ in range(n):
                 for client, seconds in (("kernel", kernels), ("bare", bare)):
                     if forget:

@@ -51,9 +51,9 @@ def measure(quick: bool) -> Iterator[Row]:
                 large = interleaved(n, lambda: timed(lambda: _get(ours)), lambda: timed(lambda: _get(peer)))  # noqa: B023
                 name = f"{size // _MB} MB through a forwarded port, {transport}"
                 yield at_least_share(name, "ssh -L", size / large[0], size / large[1], 0.5, n)
-                small = interleaved(n, lambda: _small(ours, requests), lambda: _small(peer, requests))  # noqa: B023
+                mine, theirs = interleaved(n, lambda: _small(ours, requests), lambda: _small(peer, requests))  # noqa: B023
                 name = f"small request through a forwarded port, {transport}"
-                yield beside(name, "ssh -L", *small, n)
+                yield beside(name, "ssh -L", mine, theirs, n)
 
 
 def _get(port: int) -> None:

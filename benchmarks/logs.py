@@ -11,6 +11,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,8 @@ def measure(quick: bool) -> Iterator[Row]:
             ):
                 ours, peer = interleaved(
                     n,
-                    lambda code=code, program=program: _logged(remote, code, program),
-                    lambda code=code, unbuffered=unbuffered: timed(lambda: _plain(host, code, unbuffered)),
+                    partial(_logged, remote, code, program),
+                    partial(timed, partial(_plain, host, code, unbuffered)),
                 )
                 words = ("PYTHONUNBUFFERED=1 " if unbuffered else "") + "python3 script.py > file"
                 yield at_most_times(name, words, ours, peer, 1.3, n)
@@ -58,7 +59,7 @@ def _logged(remote: Remote, code: str, program: bool) -> float:
     record = _ended(path)
     if record["state"] != "finished":
         raise RuntimeError(f"run {run.id} has {record['state']}")
-    return float(record["seconds"])
+    return float(str(record["seconds"]))
 
 
 def _ended(path: Path) -> dict[str, object]:

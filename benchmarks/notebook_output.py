@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def measure(quick: bool) -> Iterator[Row]:
             kernel(f"{ours}pass"), kernel(f"{peer}pass")
             for name, code, rounds in ((f"{LINES:,} lines", PRINTS, n), ("no-op cell", "pass", 5 * n)):
                 mine, theirs = interleaved(
-                    rounds, lambda c=code: kernel(ours + c)[0], lambda c=code: kernel(peer + c)[0]
+                    rounds, partial(_seconds, kernel, ours + code), partial(_seconds, kernel, peer + code)
                 )
                 yield at_most_times(f"notebook, {name}", "%%px, one local engine", mine, theirs, 1.0, rounds)
             for name, code in (("1,000,000 lines", MILLION), ("10,000 frames of a bar", BARS)):
@@ -47,6 +48,10 @@ def measure(quick: bool) -> Iterator[Row]:
         finally:
             kernel("cluster.stop_cluster_sync()")
             kernel(f"%remote sessions stop {host.name}")
+
+
+def _seconds(kernel: Callable[[str], tuple[float, int]], code: str) -> float:
+    return kernel(code)[0]
 
 
 def _workspace(scratch: Path) -> Path:

@@ -32,14 +32,14 @@ def measure(quick: bool) -> Iterator[Row]:
     try:
         with tempfile.TemporaryDirectory() as many, tempfile.TemporaryDirectory() as few:
             big, small = _Table(many, MANY), _Table(few, FEW)
-            first = interleaved(n, lambda: timed(big.make), lambda: timed(small.make))
-            yield beside(f"runs_table with {MANY:,} runs, made", f"with {FEW}", *first, n)
+            ours, peer = interleaved(n, lambda: timed(big.make), lambda: timed(small.make))
+            yield beside(f"runs_table with {MANY:,} runs, made", f"with {FEW}", ours, peer, n)
             first_bytes = [_sent(sent, table.make) for table in (big, small)]
             yield at_most_bytes(
                 "… what the page gets at first", first_bytes[0], FIRST_B, f"with {FEW}", first_bytes[1]
             )
-            change = interleaved(n, lambda: timed(big.change), lambda: timed(small.change))
-            yield at_most_above("… one run changes: read and drawn", f"with {FEW}", *change, 0.1, n)
+            ours, peer = interleaved(n, lambda: timed(big.change), lambda: timed(small.change))
+            yield at_most_above("… one run changes: read and drawn", f"with {FEW}", ours, peer, 0.1, n)
             changed = [_sent(sent, table.change) for table in (big, small)]
             yield at_most_bytes(
                 "… what the page gets of a change", changed[0], CHANGE_B, f"with {FEW}", changed[1]

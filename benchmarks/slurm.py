@@ -64,7 +64,8 @@ def _starting(cluster: SlurmCluster, scratch: Path, n: int) -> Iterator[Row]:
         arrived = next(time.time() for event in run.events() if event.text)
         run.wait()
         # Slurm opens the job's own output when it starts the script on the node.
-        return arrived - (state / "jobs" / run.record["job"]["key"] / "log").stat().st_ctime
+        log = state / "jobs" / str(run.record["job"]["key"]) / "log"
+        return arrived - log.stat().st_ctime
 
     def of_srun() -> float:
         began = "import sys, time; print(time.time(), flush=True)"

@@ -127,9 +127,9 @@ def _tail(host: BenchHost, remote: Remote, size: int, round_trip: object, n: int
         file.truncate(size - 1000 * len(line))  # a hole reads as one long line
         file.seek(0, 2)
         file.write(line * 1000)
-    with (folder / "events.jsonl").open("a") as file:
+    with (folder / "events.jsonl").open("a") as events:
         fields = {"seq": run.seq + 1, "t": 0, "kind": "stdout", "at": 0, "n": size}
-        file.write(json.dumps(fields) + "\n")
+        events.write(json.dumps(fields) + "\n")
 
     def logs() -> float:
         def look() -> None:
